@@ -12,7 +12,7 @@ SCRIPTS = sorted(path.stem for path in BENCHMARKS.glob("*.py") if "@click.comman
 
 
 def run_script(name: str, *words: object) -> subprocess.CompletedProcess[str]:
-    """Run one of ``SCRIPTS`` to its end, in the project's folder."""
+    """Run one of ``SCRIPTS`` to its end in the project's folder."""
     file = BENCHMARKS / f"{name}.py"
     module = "\nfrom tests." in file.read_text("utf-8")
     command = [sys.executable, *(["-m", f"tests.benchmarks.{name}"] if module else [file]), *words]

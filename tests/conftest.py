@@ -23,9 +23,9 @@ SMALL: dict[str, object] = {"size": 64, "train_size": 64, "epochs": 2, "batch_si
 
 @pytest.fixture
 def shallow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An EfficientNet-Lite0 of three blocks with random weights.
+    """An EfficientNet-Lite0 with three blocks and random weights.
 
-    It has each kind of layer, and TensorFlow prepares it in a fraction of the time: most of what a training takes here.
+    It has each kind of layer, and TensorFlow prepares it in a fraction of the time, most of a small training's.
     """
     stages = (Stage(1, 3, 1, 1, 16), Stage(2, 5, 2, 6, 24))
     monkeypatch.setattr("edgeclf.model.backbones.efficientnet_lite._STAGES", stages)
@@ -62,7 +62,7 @@ def model(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def sure_model(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The int8 model file of a network that is sure of its answers: other rounding does not change them."""
+    """The int8 model file of a network with confident answers, which other rounding does not change."""
     folder = tmp_path_factory.mktemp("sure")
     run = train(digits, folder / "run", make_config({**SMALL, "tune": "head"}), Quiet())
     return export(run, folder / "digits.tflite", "int8", Quiet()).path

@@ -68,6 +68,6 @@ def _peak() -> int:
     peak = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
     try:
         Path("/proc/self/clear_refs").write_text("5")
-    except OSError:  # some containers do not let it be asked anew
+    except OSError:  # some containers do not allow a reset
         return 0
     return peak >> 10

@@ -1,4 +1,4 @@
-"""The TensorFlow operations of some work: which have GPU kernels, and which determinism refuses there."""
+"""The TensorFlow operations of a computation: which have GPU kernels, and which determinism refuses there."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Operation:
     """One operation, in a graph or on its own.
 
     Attributes:
-        name: TensorFlow's.
+        name: TensorFlow's name.
         types: its type attributes, by name.
-        is_training: of a batch norm; None for others.
+        is_training: the attribute of a batch norm; None for others.
         compiled: whether it is in a function that XLA compiles.
     """
 

@@ -60,7 +60,7 @@ def wrong_golden(text: str) -> str:
 
 
 def crashing(model: Path, path: Path) -> Path:
-    """Write a file that crashes the interpreter: the sum of two tensors lacks its scale, which is taken for granted."""
+    """Write a file that crashes the interpreter: the sum of two tensors lacks its scale, which is assumed to exist."""
     content = bytearray(model.read_bytes())
     root = Table.root(bytes(content), b"TFL3")
     graph, codes = next(root.tables(2)), list(root.tables(1))
@@ -94,10 +94,10 @@ def slow(model: Path, path: Path, size: int) -> Path:
 
 
 def last_layer_integers(network: bytes, batch: np.ndarray) -> tuple[Any, Any]:
-    """The integers that enter and leave a network's last layer."""
+    """Return the integers that enter and leave a network's last layer."""
     from ai_edge_litert.interpreter import Interpreter
 
-    with warnings.catch_warnings():  # of the memory that it takes
+    with warnings.catch_warnings():  # about the memory that it takes
         warnings.simplefilter("ignore")
         interpreter = Interpreter(model_content=network, experimental_preserve_all_tensors=True)
     interpreter.allocate_tensors()

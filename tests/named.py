@@ -1,4 +1,4 @@
-"""A pytest plugin for tests requested by name (``make test-pi``): it is a failure if none of them ran."""
+"""A pytest plugin for tests requested by name (``make test-pi``): the run fails if none of them ran."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of random weights for the backbones whose weights the user gives."""
+"""Files of random weights for the backbones whose weights the user provides."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def write_random_weights(name: str, pixels: npt.NDArray[np.uint8], path: Path) -
 
 
 def _randomize(layer: Any, rng: np.random.Generator) -> None:
-    """Give a norm, or an affine layer, random scales and shifts; of an affine layer they are one number each."""
+    """Give a norm or an affine layer random scales and shifts; an affine layer has one number for each."""
     kind = type(layer).__name__
     if kind == "BatchNormalization":
-        layer.momentum = 0.5  # so that few batches are enough
+        layer.momentum = 0.5  # so that a few batches are enough
         scale, shift, *statistics = layer.get_weights()
         layer.set_weights([rng.uniform(0.5, 1.5, scale.shape), rng.normal(0, 0.2, shift.shape), *statistics])
     elif kind == "DepthwiseConv2D" and layer.use_bias:

@@ -1,4 +1,4 @@
-"""A relay between two ends of TCP connections: it delays, loses, falls silent and cuts, as a bad link does."""
+"""A relay between two ends of TCP connections: it delays, loses, falls silent and cuts, like a bad link."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from contextlib import suppress
 __all__ = ["Relay"]
 
 _CHUNK = 1 << 14
-_RESENT = 0.5  # seconds until TCP has what was lost
+_RESENT = 0.5  # seconds until TCP has resent lost data
 
 
 class Relay:
-    """Passes on what comes to ``port``, from threads of this process; until ``close``.
+    """Passes on what arrives at ``port``, in threads of this process, until ``close``.
 
-    A relay of TCP cannot lose a packet for good, as TCP sends it again: the bytes come later, which is what it does.
+    A TCP relay cannot lose a packet for good, as TCP resends it: the bytes arrive later, which this simulates.
 
     Args:
-        target: port of this machine to which it passes on.
-        seed: of what is lost.
+        target: port on this machine that it connects to.
+        seed: random seed of the losses.
 
     Attributes:
-        port: of this machine, to connect to.
-        delay: seconds by which each piece is late, in each direction.
-        loss: share of the pieces that have to be sent again.
+        port: port on this machine to connect to.
+        delay: seconds by which each piece is delayed, in each direction.
+        loss: share of the pieces that are resent.
         cut_at: number of passed bytes after which it cuts, once; 0 for never.
-        passed: bytes that were passed on.
+        passed: number of bytes passed on.
     """
 
     def __init__(self, target: int, seed: int = 0) -> None:
@@ -42,29 +42,29 @@ class Relay:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def fall_silent(self) -> None:
-        """Pass nothing on, and tell nobody."""
+        """Pass nothing on, without closing connections."""
         self._open.clear()
 
     def cut(self) -> None:
-        """End all connections; new ones are ended at once."""
+        """End all connections; end new ones at once."""
         with self._lock:
             self._is_cut, ends, self._ends = True, self._ends, []
         for end in ends:
             _end(end)
 
     def mend(self) -> None:
-        """Be a good link from now on."""
+        """Work as a good link from now on."""
         self.delay, self.loss, self.cut_at, self._is_cut = 0.0, 0.0, 0, False
         self._open.set()
 
     def close(self) -> None:
-        """End everything."""
+        """End all connections and threads."""
         _end(self._listener)
         self.cut()
         self._open.set()
 
     def _accept(self) -> None:
-        with suppress(OSError):  # closed
+        with suppress(OSError):  # it was closed
             while True:
                 near, _ = self._listener.accept()
                 far = socket.socket()

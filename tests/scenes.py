@@ -45,7 +45,7 @@ def table(share: float, count: int, seed: int = 0, turn: int = 0, noise: float =
 
 
 def part(count: int, seed: int = 0, noise: float = 4.0) -> Shots:
-    """Return images of a part under a camera, moved by up to twelve pixels; half of them have a scratch."""
+    """Return images of a part under a camera, shifted by up to twelve pixels; half of them have a scratch."""
     rng = np.random.default_rng(seed)
     for label in ("ok", "scratch"):
         for _ in range(count):

@@ -1,4 +1,4 @@
-"""Runs a command on a pseudo-terminal and keeps everything that it writes."""
+"""Run a command on a pseudo-terminal and keep everything that it writes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Screen:
 
     Attributes:
         process: the command.
-        text: so far, with its escape sequences and with ``\\n`` at the ends of lines.
+        text: its output so far, with escape sequences and with ``\\n`` at the ends of lines.
         longest: the longest pause in the output, in seconds.
     """
 
@@ -57,7 +57,7 @@ class Screen:
         begun = time.monotonic()
         try:
             data = os.read(self._master, 1 << 16)
-        except OSError:  # nobody has the other side open any more
+        except OSError:  # the other side is closed
             data = b""
         self.longest = max(self.longest, time.monotonic() - begun)
         # Decoded as a whole: a read may end within a character, or between a carriage return and its line feed.

@@ -1,4 +1,4 @@
-"""The runtime of version 0.1, from the wheel kept in ``tests/kept/0.1``, and model files that it reads."""
+"""The runtime of version 0.1, from the wheel in ``tests/kept/0.1``, and model files that it reads."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ WHEELS = Path(__file__).parent / "kept" / "0.1"
 
 
 def unpacked(folder: Path) -> Path:
-    """Unpack the wheel into a folder, which as PYTHONPATH is found before the present runtime."""
+    """Unpack the wheel into a folder; in PYTHONPATH, it takes precedence over the current runtime."""
     with zipfile.ZipFile(next(WHEELS.glob("*.whl"))) as wheel:
         wheel.extractall(folder)
     return folder
 
 
 def with_card(model: Path, path: Path, jpeg: str = "full", view: View | None = None) -> Path:
-    """Write a copy of a model file whose card has this rule for JPEGs and this view; 0.1 reads the default ones."""
+    """Write a copy of a model file whose card has this rule for JPEGs and this view; 0.1 reads only the defaults."""
 
     def changed(text: str) -> str:
         with zipfile.ZipFile(model) as archive:

@@ -1,4 +1,4 @@
-"""Every benchmark comes to its end, on a few small images, and prints its figures."""
+"""Every benchmark runs to its end on a few small images, and prints its figures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from tests.benchmark_scripts import SCRIPTS, run_script
 from tests.fleet_device.needs import lacking
 
-# Words, in which FOLDER, OUT and MODEL stand for what the fixtures make; what is then printed, numbers and all.
+# Arguments, in which FOLDER, OUT and MODEL stand for the fixtures' results; and a pattern of the output, with figures.
 TINY: dict[str, tuple[str, str]] = {
     "background": (
         "MODEL FOLDER --scenes 1 --minutes 0.3",
@@ -115,7 +115,7 @@ TINY: dict[str, tuple[str, str]] = {
 
 @pytest.fixture(scope="module")
 def folder(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """train/ and test/ of JPEGs of three digits."""
+    """A folder with train/ and test/, JPEGs of three digits."""
     root = tmp_path_factory.mktemp("photographs")
     for digit in digits.iterdir():
         for row, file in enumerate(sorted(digit.iterdir())):

@@ -1,11 +1,11 @@
-"""False alarms of an empty scene, before and after `edgeclf background`, and what is still answered of objects in it.
+"""False alarms of an empty scene before and after `edgeclf background`, and which objects in it are still answered.
 
 python -m tests.benchmarks.background MODEL DATA [--scenes 4] [--minutes 1]
 
 Each scene is drawn: half of them a wall above a table with things on it, half the plain ground of one of DATA's own
-images, which a model knows. The videos have a camera's noise, and light that swells and fades by 10%. The model learns
-the scene from one video and is measured on another, with the steady answer of `edgeclf run`. Objects are images of
-DATA, pasted in at 80% and 50% of the height.
+images, which a model knows. The videos have camera noise, and light that varies by 10%. The model learns the scene from
+one video and is evaluated on another, with the steady answer of `edgeclf run`. Objects are images of DATA, pasted in at
+80% and 50% of the height.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def _median(call: Callable[[], object]) -> float:
 @click.option("--scenes", default=4, show_default=True, help="Number of scenes.")
 @click.option("--minutes", default=1.0, show_default=True, help="Length of each video.")
 def main(model: Path, data: Path, scenes: int, minutes: float) -> None:
-    """Measure false alarms an hour on empty scenes, and what is still answered of objects in them."""
+    """Measure false alarms per hour on empty scenes, and which objects in them are still answered."""
     files = find_images(data)
     images = [read_image(files[int(row)]) for row in np.random.default_rng(0).permutation(len(files))[:OBJECTS]]
     sizes = "  ".join(f"objects at {share:.0%}" for share in SIZES)

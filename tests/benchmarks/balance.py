@@ -26,10 +26,10 @@ def recalls(
     Args:
         features: float32 ``[images, size]``.
         targets: class of each image.
-        count: images of the added class.
-        known: images of each other class, which are rehearsed from their prototypes.
+        count: number of images of the added class.
+        known: number of images of each other class, which are rehearsed from their prototypes.
         balances: see ``logistic.cross_validated``.
-        seed: of the drawn images.
+        seed: random seed of the images drawn.
 
     Returns:
         float64 ``[balances, 3]``: mean recall of the other classes, of the added class, and of all, on held-out images.

@@ -1,10 +1,10 @@
-"""What --camera does: the same trainings with and without it, int8 files, without a fault and under camera faults.
+"""What --camera does: the same trainings with and without it, as int8 files, without a fault and under camera faults.
 
 python -m tests.benchmarks.camera FOLDER... [--seeds 0,1,2] [--epochs 10] [--size 224]
     [--limit 0] [--method auto] [--out FOLDER]
 
-Of each FOLDER (TrashNet, pets) train/ is trained on. What is chosen is chosen on the validation part that the product
-takes from it; test/ is reported. Finished cells are kept in --out, so that a stopped benchmark goes on.
+train/ of each FOLDER (TrashNet, pets) is used for training. All choices are made on the validation part that edgeclf
+takes from it; the figures are from test/. Finished cells are kept in --out, so that a stopped benchmark resumes.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ Hits = npt.NDArray[np.float64]
 def main(
     folders: tuple[Path, ...], seeds: str, epochs: int, size: int, limit: int, method: str, parts: str, out: Path
 ) -> None:
-    """Print a table for each set and part: accuracy with and without --camera, and points won by it."""
+    """Print a table for each set and part: accuracy with and without --camera, and points gained by it."""
     out.mkdir(parents=True, exist_ok=True)
     share = share_of_step(size, out)
     click.echo(f"--camera takes {share:.1%} of a step's time without it, at {size} pixels on this machine")
@@ -77,7 +77,7 @@ def main(
 
 
 def _print(title: str, without: Hits, with_camera: Hits) -> None:
-    """Print a table; both are ``[seeds, 1 + cells, images]``, without a fault first."""
+    """Print a table; both arrays are ``[seeds, 1 + cells, images]``, first without a fault."""
     seeds, _, images = without.shape
     click.echo(f"\n{title}: {counted(images, 'image')}, {counted(seeds, 'seed')}")
     click.echo(f"{'':<48} {'without':>8} {'--camera':>8}  points won by --camera, 95% interval by image")
@@ -99,14 +99,14 @@ def _row(name: str, without: Hits, with_camera: Hits) -> None:
 def _cell(
     folder: Path, options: dict[str, Any], method: str, limit: int, parts: list[str], out: Path
 ) -> dict[str, Any]:
-    """Return which images of each part one training's int8 file has right: ``[1 + cells, images]``."""
+    """Return which images of each part one training's int8 file classifies correctly: ``[1 + cells, images]``."""
     place = out / "-".join([folder.name, method, *(f"{name}{int(value)}" for name, value in options.items())])
     model, results = place / "model.tflite", {}
     for part in parts:
         file = out / f"{place.name}-{part}-{limit}.json"
         if not file.exists():
             if not model.exists():
-                shutil.rmtree(place, ignore_errors=True)  # of one that was stopped
+                shutil.rmtree(place, ignore_errors=True)  # left by a stopped benchmark
                 run = train(folder / "train", place, make_config(options), Terminal())
                 export(run, model, "int8", Terminal(), method=method)
                 keras().backend.clear_session()

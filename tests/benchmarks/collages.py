@@ -1,10 +1,10 @@
-"""Several labels per image: train on collages of TrashNet, export, and measure float and int8 files on the test part.
+"""Several labels per image: train on collages of TrashNet, export, and evaluate float and int8 files on the test part.
 
 python -m tests.benchmarks.collages FOLDER [--seeds 0] [--size 128] [--epochs 8] [--out RUNS]   (FOLDER: train/, test/)
 
 A collage has two to four images in a grid of two by two, the rest of it grey; its labels are the classes in it. Images
-of train/ make the collages of the training and validation parts, each image in one of the two parts alone, and those of
-test/ the collages that are measured at the end. Collages and trainings in RUNS are used again.
+of train/ make the collages of the training and validation parts, each image in only one of them, and those of test/ the
+collages for evaluation. Collages and trainings in RUNS are reused.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from edgeclf_converters.parity.label_sets import compare_sets
 from edgeclf_runtime import Classifier
 from tests.benchmarks.photographs import require
 
-_CELL = 192  # pixels
+_CELL = 192  # width and height in pixels
 _VALIDATION = 0.15
 
 Pictures = Sequence[tuple[str, Path]]
@@ -106,7 +106,7 @@ def _write_collages(folder: Path, parts: dict[str, Pictures], rounds: int, seed:
 
 
 def _chosen(pictures: Pictures, rounds: int, rng: np.random.Generator) -> Iterator[Pictures]:
-    """Yield the two to four images of each collage, until each image was used so many times."""
+    """Yield the two to four images of each collage until each image was used this many times."""
     for _ in range(rounds):
         order = [pictures[row] for row in rng.permutation(len(pictures))]
         while len(order) >= 2:

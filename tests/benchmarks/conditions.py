@@ -1,11 +1,12 @@
-"""What a device knows of its camera without labels: the error of the expected accuracy, and how soon it sees a fault.
+"""What a device knows about its camera without labels: the error of the expected accuracy, and how soon it sees faults.
 
 python -m tests.benchmarks.conditions MODEL DATA [--images 200] [--streams 20]
 
 MODEL is an int8 file of ``edgeclf export``, DATA a folder of labelled images that it was not trained on, a sub-folder
 for each class. Each image is classified without a fault and under each fault of ``evaluate --camera-faults`` at three
-strengths. Expected accuracy is compared with the true one, over images that are not refused as unfamiliar; the file was
-fitted to none of the faults called "other". Streams draw images at random: after 200 without a fault, the fault begins.
+strengths. Expected accuracy is compared with true accuracy, over images that are not refused as unfamiliar; the file
+was fitted to none of the faults called "other". Streams draw images at random; the fault begins after 200 images
+without it.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from edgeclf_runtime.pictures.images import find_images, read_image
 
 CLEAN = ("no fault", 0)
 STRENGTHS, REJECT = ("weak", "middle", "strong"), 0.05
-BEFORE, LIMIT = 200, 1000  # views before the fault, and under it
-CLEAN_VIEWS = 10_000  # views without a fault, in which alarms are false
+BEFORE, LIMIT = 200, 1000  # number of views before the fault, and maximum number under it
+CLEAN_VIEWS = 10_000  # number of views without a fault, where all alarms are false
 Cell = tuple[str, int]
 
 
@@ -75,9 +76,9 @@ def _classified(classifier: Classifier, data: Path, count: int) -> tuple[dict[Ce
 
 
 class _Measured(NamedTuple):
-    """Of the images that are not refused as unfamiliar: share right, accuracy that the file expects, mean best score.
+    """For images not refused as unfamiliar: share correct, accuracy expected by the file, mean best score.
 
-    The expected accuracy is nan if the file has none.
+    The expected accuracy is NaN if the file has none.
     """
 
     right: float
@@ -126,7 +127,7 @@ def _false_alarms(classifier: Classifier, clean: list[Prediction]) -> int:
 
 
 class _Views:
-    """A monitor to which each image is a view of its own, though an image may be drawn again."""
+    """A monitor that takes each image as a new view, even if it was drawn before."""
 
     def __init__(self, classifier: Classifier) -> None:
         assert classifier.familiarity is not None

@@ -1,9 +1,9 @@
-"""How many images a second training can feed to a network that takes no time: one dense layer on pooled pixels.
+"""How many images per second training can feed to a network that takes no time: one dense layer on pooled pixels.
 
 python -m tests.benchmarks.feed [--images 960] [--size 224] [--batch 32] [--rounds 3]
 
-A GPU waits for whatever is slower than itself; this is what it would wait for on this machine's cores. The images are
-noise, decoded beforehand as in training. Printed are the median of the rounds and the processor time of an image.
+A GPU waits for whatever is slower than itself; this is what it would wait for with this machine's cores. The images
+are noise, decoded beforehand as in training. Prints the median of the rounds and the processor time per image.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from edgeclf_converters.quantize.qat import QatConfig, train_epochs
 from edgeclf_converters.quantize.ranges import estimate, observe
 
 CLASSES = 6
-MARGIN = 8 / 7  # decoded images are this much larger than those of a step
+MARGIN = 8 / 7  # size of decoded images, as a multiple of a step's
 
 
 @click.command()

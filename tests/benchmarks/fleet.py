@@ -1,11 +1,11 @@
-"""What a deployment to many devices costs: time a device, bytes an update, memory of the machine that deploys.
+"""The cost of a deployment to many devices: time per device, bytes per update, memory of the deploying machine.
 
 python -m tests.benchmarks.fleet MODEL DATA [--devices 100] [--forks 10]
 
-As root. The devices are on this machine, each with its own root filesystem and sshd. All is done to them but to run a
-service, which has no camera here: the model is brought, its golden scores are compared, it is measured and switched to.
-Their processors are this machine's, so that the times are for it to do the devices' work, too. The model that replaces
-MODEL has the same network and a head that ``edgeclf teach`` made from a few images of DATA/train.
+Run it as root. The devices are on this machine, each with its own root filesystem and sshd. Everything is done to them
+except running a service, which has no camera here: the model is copied, its golden scores are compared, it is measured
+and switched to. Their processors are this machine's, so the times include the devices' own work. The model that
+replaces MODEL has the same network and a head that ``edgeclf teach`` made from a few images of DATA/train.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from tests.runtime.update_server import UpdateServer, update_settings
 from tests.signing import edgeclf, key_pairs
 
 BATCHES = "1,10%,100%"
-SHOTS = 5  # images of a class for the other head
+SHOTS = 5  # images per class for the other head
 NO_SERVICE = {"edgeclf_service_manager": "none"}
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of a command: seconds, processor seconds and the highest memory (PSS, in MiB) of what it starts here."""
+    """The cost of a command: seconds, processor seconds and peak memory (PSS, in MiB) of all it starts here."""
 
     seconds: float
     work: float
@@ -90,7 +90,7 @@ def _work(number: int) -> float:
 
 
 def _deployed(boxes: list[Box], relay: Relay, model: Path, *words: str) -> tuple[Cost, int]:
-    """Deploy to all, to the first one through the relay; return the cost, and the relay's bytes."""
+    """Deploy to all devices, to the first through the relay; return the cost, and the relay's bytes."""
     hosts = {f"box{number}": {**box.variables(), **NO_SERVICE} for number, box in enumerate(boxes)}
     hosts["box0"]["ansible_port"] = relay.port
     relay.passed = 0

@@ -1,4 +1,4 @@
-"""Our int8 file by Frigate's way against our own, and against a file trained by a recipe like Frigate's own.
+"""Our int8 file used as Frigate does and as we do, compared with a file trained by a recipe like Frigate's own.
 
 python -m tests.benchmarks.frigate FOLDER [--model FILE] [--seeds 0,1,2] [--out OUT]
 
@@ -44,7 +44,7 @@ _UNUSED = 0.2
 @click.option("--epochs", default=50, show_default=True, help="Of the recipe's head.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/frigate"), show_default=True)
 def main(folder: Path, model: Path | None, seeds: str, epochs: int, out: Path) -> None:
-    """Print the accuracy of each on the test part, and the points lost to our file in our own way."""
+    """Print the accuracy of each on the test part, and the points lost against our own use of our file."""
     require(folder, "train", "test")
     out.mkdir(parents=True, exist_ok=True)
     test = scan(folder / "test")[0]
@@ -77,7 +77,7 @@ def _by_frigates_way(place: Path, images: list[Path], size: int) -> npt.NDArray[
 
 
 class _Recipe:
-    """The frozen network and its features of the training images, which without augmentation never change."""
+    """The frozen network and its features of the training images, which never change without augmentation."""
 
     def __init__(self, photographs: Path, size: int) -> None:
         data = scan(photographs)[0]

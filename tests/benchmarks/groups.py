@@ -2,9 +2,9 @@
 
 python -m tests.benchmarks.groups FOLDER... [--copies 300] [--shots 40]     (FOLDERs with train/, such as TrashNet)
 
-Of photographs (the training parts of the FOLDERs) every group is a false one but for real copies, which are listed to
-be looked at. Copies are made of some: resized to between 25% and 150%, encoded anew at quality 30 to 85. Scenes are a
-fixed camera's, of tests/scenes.py: every group is false.
+For photographs (the training parts of the FOLDERs), every group is wrong except real copies, which are listed for
+review. Copies are made of some: resized to between 25% and 150%, encoded again at quality 30 to 85. Scenes of a fixed
+camera come from tests/scenes.py: every group is wrong.
 """
 
 from __future__ import annotations

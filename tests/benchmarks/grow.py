@@ -1,10 +1,10 @@
-"""A class added to a finished training by ``train --from``, against training anew on all classes: time and accuracy.
+"""Adding a class to a finished training with ``train --from``, compared with training on all: time and accuracy.
 
 python -m tests.benchmarks.grow FOLDER [--seeds 0,1,2] [--size 224] [--epochs 10] [--out FOLDER]
 
-FOLDER holds train/ and test/ (TrashNet). With seed 0 the first class is the added one, with seed 1 the second, and so
-on. Accuracy is that of the float network on the test part. Finished cells are kept in --out, so that a stopped
-benchmark goes on.
+FOLDER holds train/ and test/ (TrashNet). With seed 0 the first class is added, with seed 1 the second, and so on.
+Accuracy is that of the float network on the test part. Finished cells are kept in --out, so that a stopped benchmark
+resumes.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Cell = dict[str, Any]
 @click.option("--grown-epochs", default=None, type=int, help="Of the training that begins from it (default: its own).")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/grow"), show_default=True)
 def main(folder: Path, seeds: str, size: int, epochs: int, grown_epochs: int | None, out: Path) -> None:
-    """Print a row for each seed, and the points and the time that growing costs."""
+    """Print a row for each seed, and the cost of growing in points and time."""
     require(folder, "train", "test")
     out.mkdir(parents=True, exist_ok=True)
     grown, anew = list[Cell](), list[Cell]()
@@ -84,13 +84,13 @@ def _grown(folder: Path, options: dict[str, object], epochs: int | None, out: Pa
 
 
 def _before(folder: Path, added: str, options: dict[str, object], out: Path) -> Path:
-    """A finished training on all classes but one; both kinds of photographs in folders of their own."""
+    """Return a finished training on all classes but one; the two sets of photographs get their own folders."""
     place = out / ("before-" + _named(options))
     if place.exists() and Run.open(place).is_finished:
         return place
     photos, more = out / ("photos-" + _named(options)), out / ("added-" + _named(options))
     for left in (place, photos, more):
-        shutil.rmtree(left, ignore_errors=True)  # of one that was stopped
+        shutil.rmtree(left, ignore_errors=True)  # left by a stopped benchmark
     shutil.copytree(folder / "train", photos)
     more.mkdir()
     (photos / added).rename(more / added)
@@ -100,7 +100,7 @@ def _before(folder: Path, added: str, options: dict[str, object], out: Path) -> 
 
 
 def _cell(out: Path, name: str, folder: Path, sources: list[Path], options: dict[str, object]) -> Cell:
-    """Seconds of a training, and which test images its network is right about."""
+    """Return the seconds of a training, and which test images its network classifies correctly."""
     file = out / f"{name}.json"
     if not file.exists():
         shutil.rmtree(out / name, ignore_errors=True)

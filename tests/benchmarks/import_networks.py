@@ -5,7 +5,7 @@ python -m tests.benchmarks.import_networks FOLDER [--networks mobilenetv2_100,..
 FOLDER/train holds photographs (TrashNet). 48 of them calibrate plain post-training quantization, 48 others are judged.
 "float" is the largest difference of the rebuilt float network from PyTorch's scores, as a share of their standard
 deviation, and the share of images with the same label; "int8" compares the int8 file with the float network. Networks
-are written by .venv-torch, converted in .venv-import; make bench-import builds both. Files in --kept are used again.
+are written by .venv-torch and converted in .venv-import; make bench-import builds both. Files in --kept are reused.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ NETWORKS = (
     "mobilenetv2_100,mobilenetv3_small_100,mobilenetv4_conv_small,efficientnet_lite0,efficientnet_es,mnasnet_100,"
     "resnet18,resnet50,hgnetv2_b0,ghostnet_100,convnext_atto"
 )
-_IMAGES = 96  # the first half calibrates, the second is judged
+_IMAGES = 96  # the first half calibrates, the second half is judged
 
 
 @click.command()

@@ -2,9 +2,9 @@
 
 python tests/benchmarks/int8.py FOLDER [--nets NAMES] [--seeds 0,1,2] [--size PIXELS] [--out RUNS]
 
-FOLDER holds train/ and test/. What is compared is chosen on a validation part cut from train/; the figures are of the
-real files on test/, the interval of the points lost is by image over the seeds. Float runs and results found in RUNS
-are taken from there, so that a stopped benchmark goes on.
+FOLDER holds train/ and test/. Choices are made on a validation part cut from train/; the figures are of the real files
+on test/, with the interval of the points lost by image over the seeds. Float runs and results found in RUNS are reused,
+so that a stopped benchmark resumes.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ from edgeclf_runtime import Preprocessing
 from edgeclf_runtime.system.atomic_file import write_text
 
 NETS: dict[str, dict[str, object]] = {
-    # As the nets were trained whose figures README has, but that their epoch was chosen by accuracy.
+    # As for the networks whose figures are in README, except that their epoch was chosen by accuracy.
     "efficientnet-lite0": {"batch_norm": "train", "full_size_epochs": 0.0},
     "efficientnet-lite1": {"batch_norm": "train", "full_size_epochs": 0.0, "size": 160, "epochs": 5},
-    # Its ImageNet weights come with no package: its shape, trained from random weights.
+    # No package has its ImageNet weights: this is its structure, trained from random weights.
     "mobilenet-v2": {"init": "scratch", "size": 96, "train_size": 96, "epochs": 30, "patience": 30},
 }
 _GUIDE = "plain quantize_model"
 _BEST = "plain quantize_model, its best"
 _LAST = {"ptq": "ptq, best on validation", "qat": "qat, best on validation"}
 _METHODS = ["guide", "qat", "ptq", *RATES]
-_NEVER = -100.0  # a bound that nothing keeps, so that every variant is tried
+_NEVER = -100.0  # a limit that nothing meets, so that every variant is tried
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def _run(bench: _Bench, net: str, seed: int) -> Run:
     path = bench.run(net, seed)
     if (path / "metrics.json").exists():
         return Run.open(path)
-    shutil.rmtree(path, ignore_errors=True)  # of one that was stopped
+    shutil.rmtree(path, ignore_errors=True)  # left by a stopped benchmark
     return train(bench.folder / "train", path, make_config(bench.options(net, seed)), Terminal())
 
 
@@ -188,7 +188,7 @@ def _variants(
 
 
 def _short(name: str) -> str:
-    """Return the method's name without the estimator that its correction began with, which differs by seed."""
+    """Return the method's name without the estimator that its correction started from, which differs by seed."""
     return "ptq best of them +" + name.partition(" +")[2] if " +" in name else name
 
 

@@ -18,8 +18,8 @@ def by_image(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> tuple[float, 
     Several seeds do not add images: each image counts once, with its mean over the seeds.
 
     Args:
-        before, after: which images were right, or in which share of cases, ``[seeds, images]``; a row of both is of
-            the same seed.
+        before, after: which images were classified correctly, or in which share of cases, ``[seeds, images]``; row by
+            row with the same seed.
     """
     means = (before.astype(np.float64) - after).mean(axis=0)
     low, high = paired_interval(means.sum(), np.square(means).sum(), len(means))

@@ -1,14 +1,14 @@
-"""What decoding JPEGs at the smallest size that fills the input costs or gains, on enlarged photographs.
+"""The effect of decoding JPEGs at the smallest size that fills the input, on enlarged photographs.
 
 python tests/benchmarks/jpeg_rule.py FOLDER [--seeds 0,1,2,3,4] [--widths 960,1280,1920] [--out RUNS]
 
-FOLDER holds train/ and test/. All photographs are enlarged from their own size by INTER_CUBIC and saved at JPEG quality
-90: every second one of each class in train/ to the first of the widths, all of test/ to each of the widths. A network
-is trained with `jpeg` full and one with reduced, of the same seed; each is measured with its own rule on test/. What is
-found in RUNS is taken from there, so that a stopped benchmark goes on.
+FOLDER holds train/ and test/. All photographs are enlarged with INTER_CUBIC and saved at JPEG quality 90: every second
+one of each class in train/ to the first of the widths, all of test/ to each of the widths. One network is trained with
+`jpeg` full and one with reduced, with the same seed; each is evaluated with its own rule on test/. Results found in
+RUNS are reused, so that a stopped benchmark resumes.
 
-With MODEL... nothing is trained: each file, whatever it was trained with, is measured with both rules. First, the time
-to decode and resize a photograph of 4000x3000 pixels by either rule.
+With MODEL... nothing is trained: each file is evaluated with both rules, whatever it was trained with. Before that, it
+prints the time to decode and resize a photograph of 4000x3000 pixels with either rule.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def _measured(classifier: Classifier, folder: Path, widths: Sequence[int], work:
 
 
 def _enlarge(source: Path, target: Path, width: int, every: int = 1) -> None:
-    """Copy a folder of classes, with every so many of each class's photographs enlarged to a width."""
+    """Copy a folder of classes, with every n-th photograph of each class enlarged to a width."""
     for folder in sorted(path for path in source.iterdir() if path.is_dir()):
         (target / folder.name).mkdir(parents=True)
         for number, file in enumerate(find_images(folder)):

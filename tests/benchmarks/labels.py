@@ -1,18 +1,18 @@
-"""Decisions of a person until a model is as good as stated: by edgeclf sort's groups, one image at a time, at random.
+"""How many decisions until a model has the stated accuracy: with the groups of edgeclf sort, one by one, and at random.
 
 python -m tests.benchmarks.labels MODEL FOLDER [--seeds 3] [--days 12] [--decisions 15]   (FOLDER holds train/, test/)
 
-MODEL gives the features (edgeclf export --pretrained efficientnet-lite0 -o base.tflite); a logistic regression on them
-is the model that learns. A day brings photographs of train/ in a class mix of its own, each in a burst of one to
-twelve shifted, noisy copies; from day to day it gets darker and yellower. Each day a person takes so many decisions:
+MODEL gives the features (edgeclf export --pretrained efficientnet-lite0 -o base.tflite); the model that learns is a
+logistic regression on them. A day brings photographs of train/ in its own class mix, each in a burst of one to twelve
+shifted, noisy copies; from day to day it gets darker and yellower. Each day, a person takes this many decisions:
 
   random        one image, at random
-  least sure    one image, that with the lowest score
-  groups        one group of the page, the least sure first; an image of another class in it costs one decision more
-  random groups the same in random order
+  least sure    one image, the one with the lowest score
+  groups        one group of the page, least sure first; each image of another class in it costs one more decision
+  random groups the same, in random order
 
-The model is fitted anew after each day, on all labels. It is judged on test/, each photograph in the light of some day.
-First of all it prints how many images of test/ are in a group of their own class.
+The model is fitted again after each day, on all labels. It is evaluated on test/, each photograph in the light of some
+day. First, it prints how many images of test/ are in a group of their own class.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from tests.benchmarks.photographs import require
 
 Pixels = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.int64]
-_FIRST = 5  # labelled images of each class to begin with
+_FIRST = 5  # number of labelled images of each class to start with
 _STATED = (0.65, 0.70, 0.75)
-_MIX = 0.5  # of the Dirichlet distribution of the classes of a day: small values give few classes
-_BURST = 0.35  # of the geometric distribution of the images in a burst: 2.9 in the mean
+_MIX = 0.5  # parameter of the Dirichlet distribution of a day's classes: small values give few classes
+_BURST = 0.35  # parameter of the geometric distribution of a burst's images: 2.9 on average
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Stream:
 @click.option("--images", default=500, show_default=True, help="Photographs of each class in the stream, at most.")
 @click.option("--decisions", default=15, show_default=True, help="Decisions of a person each day.")
 def main(model: Path, folder: Path, seeds: int, days: int, images: int, decisions: int) -> None:
-    """Print the decisions that each way needs."""
+    """Print the number of decisions that each strategy needs."""
     require(folder, "train", "test")
     with Classifier.load(model, features=True, threads=1) as classifier:
         _tell_purity(classifier, folder / "test")
@@ -95,7 +95,7 @@ def _features(classifier: Classifier, pixels: list[Pixels]) -> Vectors:
 
 
 def _made(classifier: Classifier, folder: Path, days: int, images: int, seed: int) -> tuple[Stream, Stream, Stream]:
-    """Return the stream, the images to begin with, and the test images."""
+    """Return the stream, the images to start with, and the test images."""
     rng = np.random.default_rng(seed)
     labels = sorted(path.name for path in (folder / "train").iterdir() if path.is_dir())
     files = [np.array(find_images(folder / "train" / label)) for label in labels]
@@ -120,7 +120,7 @@ def _seen(classifier: Classifier, shown: list[tuple[Path, int, int]], days: int,
 
 
 def _in_the_light(pixels: Pixels, drift: float, rng: np.random.Generator) -> Pixels:
-    """Return a shifted, noisy copy, which is the darker and yellower the further the drift, 0 to 1."""
+    """Return a shifted, noisy copy, which gets darker and yellower with the drift, 0 to 1."""
     shift = rng.normal(0, 0.02, 2) * pixels.shape[:2]
     moved = cv2.warpAffine(
         pixels,
@@ -181,7 +181,7 @@ def _learned(stream: Stream, first: Stream, test: Stream, way: Way, decisions: i
 
 
 def _decided(targets: Rows, proposed: Iterator[list[int]], decisions: int) -> Rows:
-    """Return the rows that a person labels with so many decisions; of a group those of its most frequent class."""
+    """Return the rows that a person labels with this many decisions; from a group, those of its most frequent class."""
     labelled: list[int] = []
     for rows in proposed:
         classes, counts = np.unique(targets[rows], return_counts=True)
@@ -201,7 +201,7 @@ def _fitted(features: Vectors, targets: Rows) -> Callable[[Vectors], Vectors]:
 
 
 def _needed(runs: list[list[float]], share: float, decisions: int) -> str:
-    """Return the decisions until a share is reached and kept up to the end."""
+    """Return the number of decisions after which a share is reached and kept to the end."""
     needed = []
     for run in runs:
         below = [day for day, accuracy in enumerate(run) if accuracy < share]

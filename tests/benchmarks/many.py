@@ -1,15 +1,15 @@
-"""One process for many cameras, zones and models against a process for each zone, on the same videos.
+"""One process for many cameras, zones and models compared with a process for each zone, on the same videos.
 
-The processes are those of this version, and those of 0.1, which had one camera and one zone each and decoded each JPEG
-in full; they get the same networks in files that 0.1 reads.
+The processes are of this version, and of 0.1, which had one camera and one zone each and decoded each JPEG at full
+size; they get the same networks in files that 0.1 reads.
 
 python -m tests.benchmarks.many MODEL [--second MODEL] [--cameras 8] [--zones 3] [--film 600] [--fps 30] [--seconds 240]
 
 Each camera is a Motion JPEG video of 1280x720 that plays at its own speed; zones are split evenly over the two models.
 By default the videos ask for more than two cores can do, 720 answers a second.
-Once all zones have answered, answers are counted for ``--seconds``: a second in all and, as a busy machine favours many
-processes, a second of processor time; their age; the least served zone over the most served one; and memory, as the sum
-of the processes' proportional shares (PSS).
+Once all zones have answered, answers are counted for ``--seconds``: per second in total and, as a busy machine favours
+many processes, per second of processor time; also their age, the ratio of the least to the most served zone, and
+memory, as the sum of the processes' proportional shares (PSS).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ import numpy as np
 from tests.version_0_1 import unpacked, with_card
 from tests.videos import write_video
 
-_DIFFERENT = 100  # images in a video
+_DIFFERENT = 100  # number of different images in a video
 RUN = [sys.executable, "-m", "edgeclf_runtime", "run"]
 
 
@@ -50,10 +50,10 @@ class Zone:
 
 @dataclass(frozen=True)
 class Figures:
-    """What was measured."""
+    """The measurements."""
 
-    rate: float  # answers a second in all
-    work: float  # answers a second of processor time
+    rate: float  # answers per second in total
+    work: float  # answers per second of processor time
     age: float  # 95th percentile, in seconds
     fairness: float
     memory: float  # MiB
@@ -116,14 +116,14 @@ def _old(zones: list[Zone], folder: Path) -> list[subprocess.Popen[bytes]]:
 
 
 def started_run(folder: Path, words: list[str], runtime: Path | None = None) -> subprocess.Popen[bytes]:
-    """Start ``edgeclf run`` in a folder; with another runtime if one is given."""
+    """Start ``edgeclf run`` in a folder, optionally with another runtime."""
     environment = {**os.environ, "PYTHONPATH": str(runtime)} if runtime else None
     with (folder / "messages.txt").open("ab") as messages:
         return subprocess.Popen([*RUN, *words], cwd=folder, stdout=subprocess.DEVNULL, stderr=messages, env=environment)
 
 
 def lines_so_far(folder: Path, way: str) -> list[dict[str, Any]]:
-    """Return all whole lines so far, each with its ``zone``."""
+    """Return all complete lines so far, each with its ``zone``."""
     found = []
     for path in folder.glob(f"{way}*.jsonl"):
         for text in path.read_text("utf-8").splitlines(keepends=True):

@@ -1,10 +1,10 @@
-"""What the zones of other cameras lose when one camera is killed, one freezes and a model file is replaced.
+"""The effect on other cameras' zones when one camera is killed, one freezes and a model file is replaced.
 
 python -m tests.benchmarks.many_disturbed MODEL [--cameras 8] [--zones 3] [--fps 2] [--seconds 60]
 
 Each camera sends Motion JPEG over HTTP; zones are split evenly over two copies of the model. Answers are counted for
 ``--seconds`` undisturbed, and again from the moment of all three disturbances. By default the cameras ask for less than
-two cores can do: beyond that, the others gain what the killed camera no longer takes.
+two cores can do: beyond that, the others gain what the killed camera leaves.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from edgeclf_runtime.model.rewrite import with_files
 from tests.benchmarks.many import answers_so_far, lines_so_far, started_run
 from tests.benchmarks.soak_world import Camera
 
-_PATIENCE = 120.0  # seconds for the start, and for what has to be noticed
+_PATIENCE = 120.0  # seconds for the start, and for each disturbance to be noticed
 
 
 class _Freezing(Camera):
     def freeze(self) -> None:
-        """Send one image from now on."""
+        """Send the same image from now on."""
         self._images[:] = [self._images[0]] * len(self._images)
 
 
@@ -48,7 +48,7 @@ def _config(cameras: list[_Freezing], zones_each: int, models: list[Path]) -> st
 
 
 def _counted(folder: Path, zones: Collection[str], seconds: float) -> tuple[float, float]:
-    """Count the answers of these zones from now on; return how many a second, and the 95th percentile of their age."""
+    """Count the answers of these zones from now on; return the rate per second, and their age's 95th percentile."""
     begin = time.time()
     time.sleep(seconds)
     end = time.time()

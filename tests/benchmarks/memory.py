@@ -1,9 +1,9 @@
-"""Peak memory of a training at two sizes, so that its growth with the number of images is seen.
+"""Peak memory of a training with two numbers of images, which shows its growth.
 
 python tests/benchmarks/memory.py [--counts 2000,10000] [--size 64] [--epochs 1] [--place FOLDER]
 
 The images are small JPEG crops of scikit-learn's two photographs, all different. Peak: the kernel's VmHWM of the
-training's process, shared libraries and all; anonymous: the highest RssAnon seen, 20 times a second.
+training's process, including shared libraries; anonymous: the highest RssAnon, sampled 20 times a second.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ALL = 100_000
 @click.option("--epochs", default=1, show_default=True, help="Epochs of fine-tuning; 0 trains the head only.")
 @click.option("--place", type=click.Path(path_type=Path), help="Folder for images and runs while it works.")
 def main(counts: str, size: int, epochs: int, place: Path | None) -> None:
-    """Print a row for each count, then the growth, and what that makes of 100,000 images."""
+    """Print a row for each count, then the growth, and what it predicts for 100,000 images."""
     rows = []
     for count in map(int, counts.split(",")):
         with tempfile.TemporaryDirectory(dir=place) as folder:

@@ -1,12 +1,12 @@
-"""The backbones whose weights the user gives: int8 against float, latency, size, and what an Edge TPU would map.
+"""The backbones whose weights the user provides: int8 against float, latency, size, and what an Edge TPU would map.
 
 python -m tests.benchmarks.networks FOLDER [--backbones ...] [--size 128] [--tune head] [--images 0] [--weights DIR]
     [--out RUNS]   (FOLDER: train/, test/)
 
-Without --weights the networks have random weights, with batch norm's statistics of the images, and by default only
-their head is trained: their accuracy says nothing of the published ones, and only what int8 loses of it is judged, on
-the test part. DIR holds NAME/model.safetensors of each, as ``hf download`` puts them. Latency is the processor time of
-the int8 file on one thread at the backbone's own size, all files taking turns. Trainings in RUNS are used again.
+Without --weights the networks have random weights, with batch norm statistics of the images, and by default only their
+head is trained: their accuracy says nothing about the published networks; only what int8 loses on the test part is
+judged. DIR holds NAME/model.safetensors of each, as ``hf download`` stores them. Latency is the processor time of the
+int8 file on one thread at the backbone's own size, all files taking turns. Trainings in RUNS are reused.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ PUBLISHED = {"efficientnet-lite0": 75.1, "efficientnet-es": 78.1, "mobilenetv4-c
 """ImageNet top-1 in percent, as stated by those who published the weights."""
 _METHODS = ("ptq", "qat")
 _ROUNDS = 40
-_STATISTICS = 64  # images for the batch norms of random weights
+_STATISTICS = 64  # number of images for the batch norms of random weights
 
 
 @click.command()
@@ -57,7 +57,7 @@ _STATISTICS = 64  # images for the batch norms of random weights
 def main(
     folder: Path, backbones: str, size: int, tune: str, images: int, seed: int, weights: Path | None, out: Path
 ) -> None:
-    """Print a row for each network, and one for each way to quantize it."""
+    """Print a row for each network and each way to quantize it."""
     require(folder, "train", "test")
     names = backbones.split(",")
     _show_files(names)
@@ -120,7 +120,7 @@ def _random(name: str, source: Path, out: Path) -> Path:
 
 
 def _some(folder: Path, images: int, out: Path) -> Path:
-    """Return a folder with copies of some images of each class, always the same."""
+    """Return a folder with copies of some images of each class, always the same ones."""
     target = out / f"{images}-images"
     out.mkdir(parents=True, exist_ok=True)
     if not target.exists():
@@ -135,7 +135,7 @@ def _some(folder: Path, images: int, out: Path) -> Path:
 
 
 def _kept(source: Path, test: Path, options: dict[str, Any], place: Path) -> dict[str, list[bool]]:
-    """Return which test images the float file and each int8 file answer rightly; trained, if RUNS does not know."""
+    """Return which test images the float file and each int8 file classify correctly; train it if it is not in RUNS."""
     file = place.with_name(f"{place.name}.json")
     if not file.exists():
         write_text(file, json.dumps(_measured(source, test, options, place)))

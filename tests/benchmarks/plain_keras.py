@@ -1,7 +1,7 @@
 """A plain Keras script for comparison: transfer learning as in Keras's own guide, on the same network.
 
-Images from the folder in batches of 32 at the network's size, mirrored and turned a little; the head alone with Adam
-at 1e-3, then everything at 1e-5, batch norm frozen. Nothing is cached, nothing is scheduled.
+Images from the folder in batches of 32 at the network's size, mirrored and rotated slightly; the head alone with Adam
+at 1e-3, then everything at 1e-5 with frozen batch norm. Nothing is cached or scheduled.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def plain_keras(folder: Path, test: Labelled, config: TrainConfig, epochs: int) 
     Args:
         folder: one sub-folder of images per class.
         test: images at the network's size.
-        config: whose backbone, input size and random seed it takes.
-        epochs: with the head alone and then with everything, together.
+        config: its backbone, input size and random seed are used.
+        epochs: total number of epochs, first with the head alone, then with everything.
     """
     tf, layers, backbone, size = tensorflow(), keras().layers, config.network, config.input_size
     keras().utils.set_random_seed(config.seed)

@@ -1,8 +1,8 @@
 """A plain script for comparison: tensorflow-model-optimization's quantize_model, as in its guide and at its best.
 
-The guide's: compile with Adam, fit two epochs, convert. Its best: many epochs of images that are changed as in our
-training, and of them the one whose fake-quantized network is right most often on the validation part (of equals, the
-one of least loss).
+As in the guide: compile with Adam, fit two epochs, convert. At its best: many epochs on images augmented as in our
+training, keeping the epoch whose fake-quantized network has the highest validation accuracy (among equals, the lowest
+loss).
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Best:
 
     Attributes:
         content: its converted file.
-        epoch: which it is, from 1.
-        validation: share of validation images that each epoch's fake-quantized network gets right.
+        epoch: number of the epoch, from 1.
+        validation: validation accuracy of each epoch's fake-quantized network.
     """
 
     content: bytes
@@ -50,13 +50,13 @@ class Best:
 
 
 def guide_plain(model: Any, training: Labelled, rule: Preprocessing, epochs: int = 2) -> bytes:
-    """Return the converted file of the guide's own training.
+    """Return the converted file of the guide's training.
 
     Args:
         model: float network with a softmax, its input of the rule's size.
         training: images of that size.
         rule: the network's preprocessing.
-        epochs: over the training images.
+        epochs: number of epochs over the training images.
     """
     rounding = _compiled(model, _GUIDE_RATE)
     images = (training.pixels.astype(np.float32) - rule.mean[0]) / rule.std[0]
@@ -80,13 +80,13 @@ def best_plain(
 
     Args:
         model: float network with a softmax, its input of the rule's size.
-        training: images of any size that ``augment`` takes.
+        training: images of any size that ``augment`` accepts.
         validation: images of the network's size, by which the epoch is chosen.
         rule: the network's preprocessing.
         augment: random changes of a batch.
-        rate: of ``RATES``.
-        epochs: over the training images.
-        seed: of order and changes.
+        rate: one of ``RATES``.
+        epochs: number of epochs over the training images.
+        seed: random seed of order and augmentation.
         say: called with a line per epoch.
     """
     steps = math.ceil(len(training.targets) / _BATCH)

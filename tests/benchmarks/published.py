@@ -1,11 +1,11 @@
-"""Published ImageNet networks in int8: how often the file's answer is the float network's, by what it is made from.
+"""Published ImageNet networks in int8: how often the file's answer is the float network's, by calibration.
 
 python -m tests.benchmarks.published FOLDER... [--backbones efficientnet-lite0,...] [--count 200]
 
 Each FOLDER holds train/ and test/ with photographs (TrashNet, pets). Files are judged on up to --count images of each
-test/, with the float network's answers as labels, as there are no ImageNet labels for them; also on those alone of
-which it is sure (a score over 0.5). "batch norms" is ``export --pretrained``; "200 images", of the folders' train/, is
-the same with ``--calibration``; "two photographs" is plain conversion on crops of scikit-learn's two, as before.
+test/, with the float network's answers as labels, as there are no ImageNet labels for them; also only on those where it
+is sure (a score over 0.5). "batch norms" is ``export --pretrained``; "200 images", of the folders' train/, is the same
+with ``--calibration``; "two photographs" is plain conversion on crops of scikit-learn's two, as in earlier versions.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _ways(model: Any, folders: tuple[Path, ...], rule: Preprocessing) -> dict[st
 
 
 def _images(folders: list[Path], count: int, rule: Preprocessing) -> list[Pixels]:
-    """Return so many images of each folder, the same in each run, as the network sees them."""
+    """Return this many images of each folder, the same ones in each run, as the network sees them."""
     images: list[Pixels] = []
     for folder in folders:
         files = sorted(find_images(folder))
@@ -76,7 +76,7 @@ def _images(folders: list[Path], count: int, rule: Preprocessing) -> list[Pixels
 
 
 def _share(right: npt.NDArray[np.bool_]) -> str:
-    if not len(right):  # a few images may hold none it is sure of
+    if not len(right):  # a few images may include none that it is sure of
         return "none"
     low, high = wilson(int(right.sum()), len(right))
     return f"{right.mean():.1%} ({low:.1%} to {high:.1%})"

@@ -1,10 +1,10 @@
-"""Trainings on a few images a class, with the moving average as it is and as it was until 0.1.
+"""Trainings on a few images per class, with today's moving average and with that of versions up to 0.1.
 
 python -m tests.benchmarks.small_sets FOLDER... [--counts 5,10,20] [--seeds 0,1,2] [--size 128] [--out FOLDER]
 
-Of each FOLDER's training part alone (TrashNet, pets) so many images of each class are a user's photographs, which the
-product divides and trains on; accuracy is on 100 others of each class, also of the training part. Finished cells are
-kept in --out, so that a stopped benchmark goes on.
+From each FOLDER's training part (TrashNet, pets), this many images per class are the user's photographs, which edgeclf
+splits and trains on; accuracy is measured on 100 others of each class, also from the training part. Finished cells are
+kept in --out, so that a stopped benchmark resumes.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from edgeclf_runtime.pictures.images import read_image
 from edgeclf_runtime.pictures.preprocess import resize
 from tests.benchmarks.intervals import by_image
 
-RULES = {"before": 1.0, "now": 0.01}  # of trainer._BIAS; with 1 the corrected average is never looked at, as until 0.1
-_JUDGED = 100  # images of each class
+RULES = {"before": 1.0, "now": 0.01}  # of trainer._BIAS; with 1 the corrected average is never used, as until 0.1
+_JUDGED = 100  # number of images per class
 
 Hits = npt.NDArray[np.bool_]
 
@@ -67,7 +67,7 @@ def _cell(folder: Path, count: int, rule: str, options: dict[str, object], out: 
     file = out / f"{name}.json"
     if not file.exists():
         place = out / name
-        shutil.rmtree(place, ignore_errors=True)  # of one that was stopped
+        shutil.rmtree(place, ignore_errors=True)  # left by a stopped benchmark
         known, others = _divided(folder / "train", count, int(str(options["seed"])), place / "photos")
         with mock.patch.object(trainer, "_BIAS", RULES[rule]):
             run = train(known, place / "run", make_config(options), Quiet())

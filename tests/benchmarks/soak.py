@@ -2,11 +2,11 @@
 
 python -m tests.benchmarks.soak [--frames 200000] [--restart 5000] [--swaps 40] [--camera rtsp|mjpeg] [--cameras 1]
 
-A real ``edgeclf run`` reads RTSP, or Motion JPEG over HTTP, writes JSON lines, CSV, snapshots, MQTT and Prometheus's
-figures, and serves its page, which one watches and another asks for the state. Several cameras have two zones each.
-Every ``--restart`` frames a camera, in turn, and mosquitto are stopped for a second, and the model file is replaced.
-Exit status 1 where memory grows steadily by more than ``--growth`` or at once by twice that, a reconnect is missing, or
-a frame is older than ``--age``.
+A real ``edgeclf run`` reads RTSP, or Motion JPEG over HTTP, writes JSON lines, CSV, snapshots, MQTT and Prometheus
+metrics, and serves its page to one viewer of images and one of the state. With several cameras, each has two zones.
+Every ``--restart`` frames one camera, in turn, and mosquitto are stopped for a second, and the model file is replaced.
+Exits with status 1 if memory grows steadily by more than ``--growth`` or at once by twice that, a reconnect is missing,
+or a frame is older than ``--age``.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ class Record:
         self.age.append(age)
 
     def trend(self, warm: float) -> tuple[float, float]:
-        """Return MiB that the run grew by after a start: by its slope alone, and from first to last.
+        """Return the growth in MiB after a start: by the slope alone, and from first to last.
 
-        The slope is the median of those between any two samples (Theil, 1950; Sen, JASA 1968): a leak raises it, a heap
-        that grows once when many buffers meet by chance does not.
+        The slope is the median of the slopes between any two samples (Theil, 1950; Sen, JASA 1968): a leak raises it, a
+        heap that grows once when many buffers coincide does not.
         """
         from scipy.stats import theilslopes
 
@@ -74,11 +74,11 @@ def main(
     growth: float,
     age: float,
 ) -> None:
-    """Print the measurements, and those that break a promise."""
+    """Print the measurements, and those that break a limit."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         cameras = [open_camera(kind, fps, folder / f"camera{number}") for number in range(count)]
-        broker = Broker(folder, "max_packet_size 4096\n")  # less than its images have
+        broker = Broker(folder, "max_packet_size 4096\n")  # less than its images need
         ear = Ear(broker.port)
         urls = [camera.url for camera in cameras]
         product = Product(folder, model or _trained(folder), urls, broker.port, more)
@@ -148,7 +148,7 @@ def _soak(
 
 
 def _restarted(product: Product, camera: Camera | RtspCamera, broker: Broker, ear: Ear) -> bool:
-    """Return whether the product adopts the new model file and publishes to the new broker."""
+    """Return whether edgeclf adopts the new model file and publishes to the new broker."""
     adopted = product.figures().get(ADOPTED, 0)
     product.replace_model()
     camera.stop()

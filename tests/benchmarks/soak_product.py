@@ -1,4 +1,4 @@
-"""The product that is soaked: a real ``edgeclf run`` with one camera, or with several and two zones of each."""
+"""The process under test in the soak: a real ``edgeclf run`` with one camera, or several with two zones each."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Product:
         )
 
     def figures(self) -> dict[str, float]:
-        """Return the sums of Prometheus's samples by name, of ages the largest; empty before it serves."""
+        """Return the sums of Prometheus's samples by name, but the largest of ages; empty before it serves."""
         from prometheus_client.parser import text_string_to_metric_families
 
         try:
@@ -109,16 +109,16 @@ class Product:
         return int(values["RssAnon"].split()[0]), int(values["Threads"])
 
     def swap(self, times: int) -> None:
-        """Replace the model so often, each time until it is adopted: the allocator's blocks settle only after many."""
+        """Replace the model this many times, each until adopted: the allocator's blocks settle only after many."""
         while self.process.poll() is None and not self.figures().get(FRAMES):
-            time.sleep(0.3)  # or the file would be replaced before it is first looked at
+            time.sleep(0.3)  # otherwise the file would be replaced before it is first checked
         for _ in range(times):
             before = self.figures().get(ADOPTED, 0)
             self.replace_model()
             self.adopts(before)
 
     def adopts(self, before: float, seconds: float = 600) -> bool:
-        """Wait until it has adopted more models than before; return whether it did."""
+        """Wait until it has adopted another model; return whether it did."""
         until = time.monotonic() + seconds
         while time.monotonic() < until and self.process.poll() is None:
             if self.figures().get(ADOPTED, 0) > before:
@@ -132,7 +132,7 @@ class Product:
         beside.replace(self.model)
 
     def close(self) -> tuple[int, float]:
-        """Send SIGTERM; return the exit status and the seconds until the end."""
+        """Send SIGTERM; return the exit status and the seconds until it exited."""
         start = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
         status = self.process.wait(20)

@@ -1,4 +1,4 @@
-"""The surroundings of the soaked product: its camera, a listener at the broker, and viewers of its page."""
+"""The surroundings of the soak: its camera, a listener at the broker, and viewers of its page."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ __all__ = ["Camera", "Ear", "Lookers", "RtspCamera", "known_digits", "open_camer
 
 
 def open_camera(kind: str, fps: float, folder: Path) -> Camera | RtspCamera:
-    """Open the camera of that name, which shows the digits the soak's own model knows; RTSP needs GStreamer.
+    """Open the camera of this name, which shows the digits that the soak's model knows; RTSP needs GStreamer.
 
-    Without familiar images all answers would be "unknown", and nothing that follows a label would be soaked.
+    Without familiar images all answers would be "unknown", and nothing that depends on a label would be tested.
     """
     if kind == "rtsp" and missing("rtsp"):
         raise SystemExit(
@@ -31,7 +31,7 @@ def open_camera(kind: str, fps: float, folder: Path) -> Camera | RtspCamera:
 
 
 class RtspCamera(Server):
-    """Noisy digits over RTSP, with a password; can be killed and started."""
+    """Noisy digits over RTSP with a password; can be killed and started."""
 
     def __init__(self, fps: float, folder: Path) -> None:
         folder.mkdir()
@@ -118,7 +118,7 @@ class Camera:
 
 
 def _images() -> list[bytes]:
-    """Return noisy images of the digits 0 to 2, twenty of each in turn and none equal to the last."""
+    """Return noisy images of the digits 0 to 2, twenty of each in turn and each different from the last."""
     rng = np.random.default_rng(0)
     images = []
     for pixels in (image for row in zip(*known_digits().values(), strict=True) for image in row):
@@ -129,7 +129,7 @@ def _images() -> list[bytes]:
 
 
 def known_digits() -> dict[int, list[Any]]:
-    """Return the twenty images (BGR) of each of the three digits the soak's model is trained with."""
+    """Return the twenty images (BGR) of each of the three digits that the soak's model is trained with."""
     from sklearn.datasets import load_digits
 
     from edgeclf.demo import digit_picture
@@ -140,7 +140,7 @@ def known_digits() -> dict[int, list[Any]]:
 
 
 class Ear:
-    """Hears whether the product published to the broker since ``again``."""
+    """Records whether anything was published to the broker since ``again``."""
 
     def __init__(self, port: int) -> None:
         from paho.mqtt import client as mqtt

@@ -1,9 +1,9 @@
-"""What a frame costs: our frame path, the plain loop, MediaPipe, and the interpreter alone, in turns.
+"""The cost of a frame: our frame path, a plain loop, MediaPipe, and the interpreter alone, in turns.
 
 python tests/benchmarks/speed.py FOLDER [--out RUNS] [--rounds 15] [--plot FILE]   (FOLDER holds train/ and test/)
 
-Each way is a process of its own that waits while another runs; a round of all goes through the same 60 frames. Figures
-are medians of the rounds, ratios are taken within a round. The model is a head trained on TrashNet, exported once; by
+Each way is a separate process that waits while another runs; a round of all goes through the same 60 frames. Figures
+are medians of the rounds; ratios are taken within a round. The model is a head trained on TrashNet, exported once; by
 default its card says that JPEGs are decoded at reduced size, so that "ours" and "fast" do the same.
 """
 
@@ -32,7 +32,7 @@ _MEDIAPIPE = _HERE.parents[1] / ".venv-mediapipe/bin/python"
 _FRAMES = 60
 _SIZES = ((640, 480), (1280, 720))
 _WAYS = ("ours", "fast", "ours-two", "fast-two", "plain", "plain-linear", "mediapipe", "invoke")
-Figures = dict[str, "np.ndarray[tuple[int, ...], np.dtype[np.float64]]"]  # way: [rounds, (wall, cpu) ms a frame]
+Figures = dict[str, "np.ndarray[tuple[int, ...], np.dtype[np.float64]]"]  # way: [rounds, (wall, cpu) ms per frame]
 
 
 class Worker:
@@ -75,7 +75,7 @@ class Worker:
 @click.option("--rounds", default=15, show_default=True)
 @click.option("--plot", type=click.Path(path_type=Path), help="Write a plot of the figures to this SVG file.")
 def main(folder: Path, out: Path, model: Path | None, rounds: int, plot: Path | None) -> None:
-    """Print tables of milliseconds a frame, by size, kind of source, threads, and number of sources."""
+    """Print tables of milliseconds per frame, by size, kind of source, threads, and number of sources."""
     require(folder, "train", "test")
     model = model or _model(folder, out)
     found: dict[str, Figures] = {}
@@ -114,7 +114,7 @@ def _model(folder: Path, out: Path) -> Path:
 
 
 def _sources(folder: Path, place: Path, size: tuple[int, int]) -> list[Path]:
-    """Write photographs of the test part in that size: as raw frames, and as a video of JPEGs (quality 90)."""
+    """Write photographs of the test part at this size: as raw frames, and as a video of JPEGs (quality 90)."""
     files = find_images(folder / "test")
     chosen = files[:: max(1, len(files) // _FRAMES)][:_FRAMES]
     images = [cv2.resize(read_image(file), size, interpolation=cv2.INTER_CUBIC) for file in chosen]

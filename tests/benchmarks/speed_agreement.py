@@ -1,9 +1,9 @@
-"""What decoding JPEGs at a part of their size changes, against decoding them in full as training did.
+"""The effect of decoding JPEGs at reduced size, compared with decoding at full size as in training.
 
 python tests/benchmarks/speed_agreement.py FOLDER MODEL...
 
-FOLDER holds train/ and test/; the figures are of test/, means over the models, which have the same labels. To compare
-with: what it changes to save the same image at JPEG quality 91 where it had 90, and decode it in full.
+FOLDER holds train/ and test/; the figures are of test/, means over the models, which have the same labels. For
+comparison: the effect of saving the same image at JPEG quality 91 instead of 90, and decoding it at full size.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from edgeclf_runtime import Classifier
 from edgeclf_runtime.pictures.images import decode_image, find_images, read_image, swapped
 from edgeclf_runtime.pictures.preprocess import min_side
 
-_WIDTHS = (960, 1280, 1920)  # to which the photographs are enlarged, as a camera would give them
+_WIDTHS = (960, 1280, 1920)  # the photographs are enlarged to these, as a camera would deliver them
 _QUALITIES = (90, 91)
 
 Labels = npt.NDArray[np.int64]
@@ -39,7 +39,7 @@ def main(folder: Path, models: Sequence[Path]) -> None:
 
 
 def agreements(models: Sequence[Path], folder: Path) -> Iterator[str]:
-    """Yield a line for each size: share of equal best labels, and points by which the accuracy changes."""
+    """Yield a line for each size: share of equal best labels, and the change of accuracy in points."""
     files = find_images(folder)
     with ExitStack() as opened:
         classifiers = [opened.enter_context(Classifier.load(model)) for model in models]
@@ -68,7 +68,7 @@ def _saved(file: Path, width: int) -> tuple[bytes, bytes]:
 
 
 def _labels(classifier: Classifier, saved: Sequence[bytes], again: Sequence[bytes]) -> tuple[Labels, ...]:
-    """Return labels of images decoded in full, decoded at reduced size, and saved again."""
+    """Return labels of images decoded at full size, decoded at reduced size, and saved again."""
 
     def best(datas: Sequence[bytes], part: int) -> Labels:
         return np.array([classifier.classify(decode_image(d, "picture", min_size=part)).scores.argmax() for d in datas])

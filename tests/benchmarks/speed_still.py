@@ -1,8 +1,8 @@
-"""What a frame costs while nothing moves: ``motion`` looks at a small image, or each frame is decoded for the network.
+"""The cost of a frame without motion: ``motion`` checks a small image, or each frame is decoded for the network.
 
 python tests/benchmarks/speed_still.py MODEL [--rounds 9]
 
-The video is of JPEGs of a noisy scene without motion; both ways take turns on it in one process.
+The video has JPEGs of a noisy scene without motion; both ways take turns on it in one process.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SIZES = ((640, 480), (1280, 720), (1920, 1080))
 
 
 class _Decoding:
-    """A video that offers its frames decoded alone, as its frames were taken until 0.1."""
+    """A video that only offers decoded frames, as in versions up to 0.1."""
 
     live, is_camera, description = False, True, "decoded"
 
@@ -53,7 +53,7 @@ def still(model: Path, rounds: int) -> Iterator[str]:
                 [_spent(classifier, way(VideoSource(video))) for way in (_as_it_is, _Decoding)]
                 for _ in range(rounds + 1)
             ]
-            taken = np.array(turns[1:])  # the first warms up
+            taken = np.array(turns[1:])  # the first is a warm-up
             small, decoded = np.median(taken, axis=0)
             low, middle, high = np.percentile(taken[:, 0] / taken[:, 1], [25, 50, 75])
             yield (
@@ -76,7 +76,7 @@ def _write(path: Path, size: tuple[int, int]) -> None:
 
 
 def _spent(classifier: Classifier, source: VideoSource | _Decoding) -> float:
-    """Return the milliseconds of processor time a frame."""
+    """Return the milliseconds of processor time per frame."""
     pipeline = Pipeline(classifier, [], gate=GateRule(motion=5, linger=0, refresh=1e6))
     before = time.process_time()
     pipeline.run(source)

@@ -1,8 +1,8 @@
 """One way of classifying frames, timed by rounds: python speed_worker.py WAY MODEL INPUT THREADS [SOURCES]
 
 For each line on standard input it goes through INPUT once and prints a line of JSON: frames, wall and processor
-seconds. INPUT is an .npy of frames ``[count, height, width, 3]`` or a video. Imports what WAY needs alone: MediaPipe's
-runs in an environment without us.
+seconds. INPUT is an .npy of frames ``[count, height, width, 3]`` or a video. Imports only what WAY needs: MediaPipe
+runs in an environment without edgeclf.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def fast(model: str, path: str, threads: int, sources: int) -> Round:
 
 
 def ours_two(model: str, path: str, threads: int, sources: int) -> Round:
-    """``edgeclf run --interpreters 2``, its choice for videos where there are two cores."""
+    """``edgeclf run --interpreters 2``, its default for videos on two cores."""
     return ours(model, path, 1, sources, lanes=2)
 
 
@@ -179,7 +179,7 @@ WAYS = {
 def main() -> None:
     way, model, path, threads = sys.argv[1:5]
     run = WAYS[way](model, str(Path(path)), int(threads), int(sys.argv[5]) if len(sys.argv) > 5 else 1)
-    run()  # the first round warms up
+    run()  # the first round is a warm-up
     print("ready", flush=True)
     for _ in sys.stdin:
         wall, cpu = time.perf_counter(), time.process_time()

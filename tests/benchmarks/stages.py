@@ -1,12 +1,12 @@
-"""Where the time of a training and of its int8 export goes, and how busy the processors are meanwhile.
+"""Where the time of a training and of its int8 export goes, and how busy the processors are.
 
 python tests/benchmarks/stages.py FOLDER [--epochs 3] [--size PIXELS] [--run RUN]     (FOLDER holds train/)
 
-The export is measured with post-training quantization alone, and with every step tried, as a limit that none keeps
-makes it do. With a finished run nothing is trained.
+The export is measured with post-training quantization alone, and with every step tried, forced by a limit that none
+meets. With a finished run nothing is trained.
 
-"busy" is the processor time of all threads in a stage over its time and the number of cores; "kernel" the share of it
-that the system took. Without oneDNN (TF_ENABLE_ONEDNN_OPTS=0) a fifth is memory mapped anew in each step.
+"busy" is the processor time of all threads in a stage over its time and the number of cores; "kernel" is the share of
+it spent in the kernel. Without oneDNN (TF_ENABLE_ONEDNN_OPTS=0) a fifth is for memory mapped again in each step.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _CORES = len(os.sched_getaffinity(0))
 
 
 def _now() -> npt.NDArray[np.float64]:
-    """Return seconds of the clock, of this process on all cores, and of those within the kernel."""
+    """Return the seconds of the clock, of this process on all cores, and of those in the kernel."""
     return np.array([time.monotonic(), time.process_time(), os.times().system])
 
 
@@ -80,7 +80,7 @@ class Clock(Terminal):
 @click.option("--seed", default=0, show_default=True)
 @click.option("--run", "finished", default=None, type=click.Path(path_type=Path, exists=True), help="Export this run.")
 def main(folder: Path, epochs: int, size: int | None, seed: int, finished: Path | None) -> None:
-    """Print a table of a training's stages, and of those of its export: the usual one, and with every step."""
+    """Print a table of a training's stages, and of its export's: the usual one, and with every step."""
     require(folder, "train")
     clock = Clock()
     tensorflow()

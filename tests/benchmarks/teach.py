@@ -1,12 +1,12 @@
-"""A file that is taught a few photographs of each class, against scikit-learn on the float network's features.
+"""A file taught with a few photographs of each class, compared with scikit-learn on the float network's features.
 
 python -m tests.benchmarks.teach FOLDER [--counts 1,5,10,20,50] [--seeds 0,1,2,3,4] [--fine-tune 0,1,2] [--out OUT]
 
-FOLDER holds train/ and test/. Of each class so many images of train/ are taught to the int8 file of the pretrained
-network, with the command itself in a process of its own; all of test/ is then classified with the written file. The
-float head is a logistic regression (C = 1) on the features of the float32 file. Then one class, another for each seed,
-is added to a file that was taught 50 images of each of the others. With --fine-tune, `edgeclf train` by default is run
-on the same images, and the int8 file of teach compared with its float network. Finished cells are kept in OUT.
+FOLDER holds train/ and test/. This many images of each class of train/ are taught to the int8 file of the pretrained
+network, with the command itself in a separate process; all of test/ is then classified with the written file. The float
+head is a logistic regression (C = 1) on the features of the float32 file. Then one class, another for each seed, is
+added to a file taught with 50 images of each of the others. With --fine-tune, `edgeclf train` runs with its defaults on
+the same images, and the int8 file of teach is compared with its float network. Finished cells are kept in OUT.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from tests.benchmarks.intervals import points_lost
 from tests.benchmarks.photographs import require
 
 _MODES = ("int8", "float32")
-_KNOWN = 50  # images of each class to which another is added
+_KNOWN = 50  # number of images of each class that another is added to
 _WAYS = ("before", "--keep", "--keep-exact", "anew")
 
 
@@ -51,8 +51,8 @@ _WAYS = ("before", "--keep", "--keep-exact", "anew")
 def main(folder: Path, counts: str, seeds: str, backbone: str, out: Path, fine_tune: str, balances: str) -> None:
     """Print a row for each number of images: accuracy on the test part, points lost to the float head, and cost.
 
-    "processor" is the time of all processors for the whole command, which a busy machine changes less.
-    "left out" is the accuracy that the command itself expects. "memory" is the largest of the process's resident size.
+    "processor" is the time of all processors for the whole command, which depends less on other load. "left out" is the
+    accuracy that the command itself reports. "memory" is the process's peak resident size.
     """
     require(folder, "train", "test")
     out.mkdir(parents=True, exist_ok=True)
@@ -124,20 +124,20 @@ class _Bench:
         return self._features("train", data, rows).astype(np.float32), data.targets.astype(np.int64)
 
     def cell(self, count: int, seed: int) -> dict[str, Any]:
-        """Figures of one teaching, and which test images either head has right."""
+        """Return the figures of one teaching, and which test images either head classifies correctly."""
         return self._kept(f"{count}-{seed}", lambda: self._compared(self._drawn(count, seed)))
 
     def added(self, count: int, seed: int) -> dict[str, Any]:
-        """For each way, which test images of the classes that were there are right, and which of the added class."""
+        """Return for each way which test images of the existing classes are correct, and which of the added class."""
         return self._kept(f"added-{count}-{seed}", lambda: self._added(count, seed))
 
     def fine_tuned(self, count: int, seed: int) -> dict[str, Any]:
-        """Which test images a network that was fine-tuned on the images of ``cell`` has right, and its seconds."""
+        """Return which test images a network fine-tuned on ``cell``'s images classifies correctly, and its seconds."""
         return self._kept(f"tuned-{count}-{seed}", lambda: self._fine_tuned(count, seed))
 
     def _fine_tuned(self, count: int, seed: int) -> dict[str, Any]:
         folder = self._out / "fine-tuned"
-        shutil.rmtree(folder, ignore_errors=True)  # of one that was stopped
+        shutil.rmtree(folder, ignore_errors=True)  # left by a stopped benchmark
         config = make_config({"backbone": self._backbone, "seed": seed})
         run = train(self._photos(self._drawn(count, seed)), folder, config)
         export(run, folder / "float.tflite", "float32")
@@ -177,7 +177,7 @@ class _Bench:
         return drawn
 
     def _photos(self, rows: list[int]) -> Path:
-        """A folder of these images of the train part."""
+        """Return a folder of these images of the train part."""
         data, place = self._parts["train"], self._out / "photos"
         shutil.rmtree(place, ignore_errors=True)
         for row in rows:
@@ -187,7 +187,7 @@ class _Bench:
         return place
 
     def _hits(self, model: Path) -> list[bool]:
-        """Which test images a file has right."""
+        """Return which test images a file classifies correctly."""
         test = self._parts["test"]
         with Classifier.load(model) as classifier:
             answers = [classifier.classify(self._folder / "test" / file).label for file in test.files]
@@ -216,7 +216,7 @@ class _Bench:
         return [bool(hit) for hit in hits]
 
     def _features(self, part: str, data: Dataset, rows: list[int]) -> Any:
-        """Features of the float32 file, which are kept."""
+        """Return the features of the float32 file, which are stored."""
         file = self._out / f"{self._backbone}-{self._folder.name}-{part}.npz"
         known: dict[str, Any] = dict(np.load(file)) if file.exists() else {}
         missing = [data.files[row] for row in rows if data.files[row] not in known]
@@ -229,9 +229,9 @@ class _Bench:
 
 
 def _teach(*words: str) -> str:
-    """Run the command in a process of its own; return what it prints, followed by the process's status.
+    """Run the command in a separate process; return its output and the process's status.
 
-    The resident size that wait4 gives includes that of this process before the other one began.
+    The resident size that wait4 reports includes this process's size before the other one started.
     """
     code = (
         "import sys, time; from edgeclf_runtime.commands.teach import teach;"

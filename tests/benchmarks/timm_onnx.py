@@ -1,10 +1,10 @@
-"""Write a timm architecture with random weights as an ONNX file, and its scores of images by PyTorch.
+"""Write a timm architecture with random weights as an ONNX file, and PyTorch's scores of images.
 
 .venv-torch/bin/python tests/benchmarks/timm_onnx.py NAME IMAGES.npy FOLDER
 
 IMAGES are normalized, float32 ``[images, height, width, 3]``. FOLDER/NAME.onnx and FOLDER/NAME.npy are written. Batch
 norms have random scales and shifts, and the statistics of the first 32 images; the head is scaled so that scores have
-the mean 0 and the standard deviation 3 over the images, as answers would all be one label otherwise.
+mean 0 and standard deviation 3 over the images, as otherwise all answers would be the same label.
 """
 
 from __future__ import annotations

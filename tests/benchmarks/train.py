@@ -2,11 +2,11 @@
 
 python tests/benchmarks/train.py FOLDER [--backbone NAME] [--seeds 0,1,2,3,4] [--out RUNS] [--more RUNS ...]
 
-FOLDER holds train/ and test/. With --more the means are over what other machines kept in such folders, too.
+FOLDER holds train/ and test/. With --more, the means include what other machines stored in such folders.
 
-What is kept is chosen on a validation part cut from train/; the figures are of test/. What is found in RUNS is taken
-from there, so that a stopped benchmark goes on. The times to 90% are of the first two seeds, ours and plain Keras's, of
-the first look at the test part (after the head, after each epoch) that shows 90%: both stop there.
+Choices are made on a validation part cut from train/; the figures are of test/. Results found in RUNS are reused, so
+that a stopped benchmark resumes. The times to 90% are of the first two seeds, ours and plain Keras's, until the first
+evaluation on the test part (after the head, after each epoch) that reaches 90%, where both stop.
 """
 
 from __future__ import annotations
@@ -93,9 +93,9 @@ def main(
 
     Points lost to the first way have their 95% interval by image, and by seed (Student's t), over the runs of both.
 
-    "ECE" is the mean distance of score and share that is right, on the test part.
+    "ECE" is the mean distance between score and accuracy on the test part.
 
-    "busy" is the share of this machine's cores that a training kept at work.
+    "busy" is the share of this machine's cores that a training used.
     """
     require(folder, "train", "test")
     out.mkdir(parents=True, exist_ok=True)
@@ -202,11 +202,11 @@ def _gradients(folder: Path, seed: int) -> dict[str, Any]:
 
 
 class _Reached(Exception):
-    """The target accuracy was reached."""
+    """Raised when the target accuracy is reached."""
 
 
 class _Watched(Training):
-    """Measures the test part after the head and each epoch, with the clock stopped, until the target is reached."""
+    """Evaluates the test part after the head and each epoch, with the clock stopped, until the target is reached."""
 
     def watch(self, test: Labelled) -> None:
         self.seen: list[tuple[float, float]] = []

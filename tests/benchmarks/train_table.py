@@ -17,7 +17,7 @@ Rows = dict[tuple[Path, int], dict[str, Any]]
 
 
 def table(found: dict[str, Rows]) -> Iterator[str]:
-    """Return a line per way to train that has runs, then the points that each loses to the first."""
+    """Return a line for each way to train that has runs, then the points that each loses against the first."""
     found = {way: rows for way, rows in found.items() if rows}
     yield f"{'':<22} {'test':>7} {'sd':>5} {'ECE':>5} {'minutes':>8} {'trained':>8} {'busy':>5}   runs"
     for way, rows in found.items():

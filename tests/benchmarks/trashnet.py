@@ -1,8 +1,8 @@
-"""Train, export and measure on TrashNet: float and int8 accuracy of the real files on the test part, three seeds.
+"""Train, export and evaluate on TrashNet: float and int8 accuracy of the real files on the test part, three seeds.
 
 python tests/benchmarks/trashnet.py FOLDER [--seeds 0,1,2] [--out RUNS]     (FOLDER holds train/ and test/)
 
-A seed that is found in RUNS is taken from there, so that a stopped benchmark goes on.
+Seeds found in RUNS are reused, so that a stopped benchmark resumes.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _measured(folder: Path, options: dict[str, Any], out: Path) -> dict[str, Any
         "float validation": metrics["validation"]["accuracy"],
     }
     for mode in ("int8", "float32"):
-        # Of int8 the first step alone, plain post-training quantization: bench-int8 compares the others.
+        # For int8 only the first step, plain post-training quantization: bench-int8 compares the others.
         first: dict[str, Any] = {"method": "ptq", "max_drop": 100.0} if mode == "int8" else {}
         export(run, out / f"{mode}.tflite", mode, reporter, **first)
         if mode == "int8":

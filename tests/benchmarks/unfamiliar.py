@@ -3,10 +3,10 @@
 python -m tests.benchmarks.unfamiliar FOLDER... [--seeds 0,1,2] [--size 224] [--foreign FOLDER] [--ready] [--out RUNS]
 
 Each FOLDER (TrashNet, pets) holds train/ and test/. A network is trained on train/ as ``edgeclf train`` does, and
-exported. Far: the other FOLDERs, and drawn images. Near: a class of the first FOLDER that was left out of a training.
-Methods are fitted on the training's train part and calibrated on its validation part. "choose" is about train/ of the
-other FOLDERs and images drawn with one seed; everything else about test/, another seed and --foreign.
-Trainings and features are kept in --out, so that a stopped benchmark goes on.
+exported. Far: the other FOLDERs, and drawn images. Near: a class of the first FOLDER that a training left out. Methods
+are fitted on the training's train part and calibrated on its validation part. "choose" uses train/ of the other FOLDERs
+and images drawn with one seed; everything else uses test/, another seed and --foreign. Trainings and features are kept
+in --out, so that a stopped benchmark resumes.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ class Result:
     """The result of one method, training and set of foreign images; shares are 0..1.
 
     Attributes:
-        part: "train" of sets to choose the method by, "test" of sets to report.
+        part: "train" for sets that the method is chosen by, "test" for sets that are reported.
         count: number of foreign images.
         auroc: of the training's own test images against them.
-        accepted: share of them at or above the bound, below which ``REJECT`` of the validation images are.
+        accepted: share of them at or above the threshold, which ``REJECT`` of the validation images are below.
         refused: share of the training's own test images below it.
     """
 
@@ -135,7 +135,7 @@ def _measured(cell: Cell, sets: Sets) -> list[Result]:
 def _bound(validation: Floats) -> float:
     """Return the score that a share of ``REJECT`` of new images of the same kind is below.
 
-    A share of k / (n + 1) is below the k-th of n scores, whatever their distribution; of few, the least is taken.
+    A share of k / (n + 1) is below the k-th of n scores, whatever their distribution; with few, the lowest is used.
     """
     shares = np.arange(1, len(validation) + 1) / (len(validation) + 1)
     return float(np.interp(REJECT, shares, np.sort(validation)))
@@ -176,7 +176,7 @@ def _print_methods(results: list[Result], folders: list[str]) -> None:
 
 
 def _mean(values: list[float]) -> float:
-    """Return the mean; nan of none."""
+    """Return the mean; NaN if there are no values."""
     return float(np.mean(values)) if values else float("nan")
 
 

@@ -1,4 +1,4 @@
-"""Trainings for the benchmark of unfamiliar images, and what their int8 files make of every set; kept on the disk."""
+"""Trainings for the benchmark of unfamiliar images, and their int8 files' results on every set; stored on disk."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.benchmarks.unfamiliar_scores import Features, Floats, Known
 
 __all__ = ["Cell", "Sets"]
 
-_CHOSEN, _REPORTED = 0, 1000  # seeds of the images that methods are chosen on, and of those that are reported
+_CHOSEN, _REPORTED = 0, 1000  # seeds of the images used to choose methods, and of those that are reported
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Sets:
     """The sources of the images.
 
     Attributes:
-        folders: with train/ and test/ and in each a folder for every class; each is foreign to the others.
+        folders: folders with train/ and test/, each with a folder per class; each folder is foreign to the others.
         foreign: further folders of foreign images, which are only reported.
-        count: images to draw of each set of ``FOREIGN``.
+        count: number of images to draw of each set of ``FOREIGN``.
     """
 
     folders: tuple[Path, ...]
@@ -78,7 +78,7 @@ class Cell:
         """Return the run, trained and exported to int8 if it is not there yet."""
         run, photographs = self.place / "run", self.place / "photographs"
         if not (run / "metrics.json").exists():
-            shutil.rmtree(self.place, ignore_errors=True)  # of one that was stopped
+            shutil.rmtree(self.place, ignore_errors=True)  # left by a stopped benchmark
             ignored = shutil.ignore_patterns(self.left_out) if self.left_out else None
             shutil.copytree(self.folder / "train", photographs, ignore=ignored)
             train(photographs, run, make_config(self.options), Terminal())
@@ -113,7 +113,7 @@ class Cell:
         return self.features(f"own {name}", lambda: (data.picture(data.files[row]) for row in data.rows(name)))
 
     def features(self, name: str, images: Callable[[], Iterable[Pixels]]) -> Features:
-        """Return what the int8 file computes for a set of images, which is kept under its name."""
+        """Return what the int8 file computes for a set of images; it is stored under the set's name."""
         file = self.place / "features" / f"{name}.npz"
         run = self.train()
         if not file.exists():

@@ -24,7 +24,7 @@ _TEXTURES = ("brick.png", "grass.png", "gravel.png", "moon.png", "hubble_deep_fi
 
 
 def draw(name: str, count: int, seed: int) -> list[Pixels]:
-    """Return so many images of a set of ``FOREIGN``; another seed gives others of the same kind.
+    """Return this many images of a set of ``FOREIGN``; another seed gives others of the same kind.
 
     Returns:
         uint8 RGB ``[240, 320, 3]`` each.
@@ -35,7 +35,7 @@ def draw(name: str, count: int, seed: int) -> list[Pixels]:
 
 @cache
 def _packaged(package: str, folder: str, names: tuple[str, ...]) -> list[Pixels]:
-    """Read images that an installed package holds."""
+    """Read images contained in an installed package."""
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         return []
@@ -80,7 +80,7 @@ def _colour(rng: np.random.Generator) -> Floats:
 
 
 def _noise(rng: np.random.Generator) -> Pixels:
-    """Return noise of one to sixteen pixels a grain, uniform or normal, grey or coloured."""
+    """Return noise with grains of one to sixteen pixels, uniform or normal, grey or coloured."""
     grain = int(2 ** rng.integers(0, 5))
     shape = (_HEIGHT // grain, _WIDTH // grain, 3 if rng.random() < 0.7 else 1)
     values = rng.uniform(0, 255, shape) if rng.random() < 0.5 else rng.normal(128, rng.uniform(15, 70), shape)
@@ -98,7 +98,7 @@ def _waves(rng: np.random.Generator) -> Floats:
 
 
 def _texture(rng: np.random.Generator) -> Pixels:
-    """Return a photographed texture where there are some, or clouds, wood and marble between two colours."""
+    """Return a photographed texture if there are any, or clouds, wood and marble between two colours."""
     photographed = _packaged("skimage", "data", _TEXTURES)
     if photographed and rng.random() < 0.5:
         return _crop(photographed, rng)
@@ -152,7 +152,7 @@ def _drawing(rng: np.random.Generator) -> Pixels:
 
 
 def _empty(rng: np.random.Generator) -> Pixels:
-    """Return a wall over a table or a belt in uneven light, with a sensor's noise: what a camera sees of nothing."""
+    """Return a wall over a table or a belt in uneven light, with sensor noise: what a camera sees of an empty scene."""
     pixels = np.empty((_HEIGHT, _WIDTH, 3))
     horizon, grey = int(rng.uniform(-0.3, 0.8) * _HEIGHT), rng.uniform(60, 220)
     pixels[:] = grey + rng.normal(0, 15, 3)

@@ -94,7 +94,7 @@ def react(known: Known) -> Score:
 
 
 def _largest(values: Floats, share: float) -> tuple[Floats, Floats]:
-    """Features with all but the largest set to 0, and the logarithm of the factor: all of the sum over the kept."""
+    """Return features with all but the largest set to 0, and the logarithm of the sum of all over the sum of these."""
     kept = np.where(values >= np.quantile(values, 1 - share, axis=1, keepdims=True), values, 0)
     return kept, values.sum(axis=1) / np.maximum(kept.sum(axis=1), 1e-12)
 
@@ -116,7 +116,7 @@ def scale(known: Known) -> Score:
 
 
 def _whitening(values: Floats) -> Floats:
-    """A matrix that whitens; the covariance is shrunk towards the identity by Ledoit and Wolf's rule."""
+    """Return a whitening matrix; the covariance is shrunk towards the identity by Ledoit and Wolf's rule."""
     from sklearn.covariance import ledoit_wolf
 
     covariance = ledoit_wolf(values, assume_centered=True)[0]

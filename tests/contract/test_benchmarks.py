@@ -1,4 +1,4 @@
-"""Every benchmark starts; they take hours and run too rarely to notice otherwise that one is broken."""
+"""Every benchmark starts; they take hours and run too rarely for a broken one to be noticed otherwise."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_seeds_with_the_same_answers_do_not_narrow_the_interval() -> None:
 
 def test_the_interval_contains_the_truth_as_often_as_it_claims() -> None:
     rng, held = np.random.default_rng(0), 0
-    for _ in range(400):  # images of which some are hard, and three seeds that mostly agree on them
+    for _ in range(400):  # images, some of them hard, and three seeds that mostly agree on them
         chance = rng.choice([0.0, 0.9], 505, p=[0.96, 0.04])
         _, low, high = by_image(rng.random((3, 505)) < chance, np.zeros((3, 505), np.bool_))
         held += low <= 3.6 <= high

@@ -191,7 +191,7 @@ def test_an_exceeded_max_drop_exits_with_status_3(
     run: Run, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     (tmp_path / "m.tflite").write_bytes(b"old")
-    copied = shutil.copytree(run.path, tmp_path_factory.mktemp("copied") / "run")  # whose report it changes
+    copied = shutil.copytree(run.path, tmp_path_factory.mktemp("copied") / "run")  # the test changes its report
     words = ["export", "--int8", "--method", "qat", "--max-drop", "-100", copied, "-o", "m.tflite"]
     done = _edgeclf(*words, code=3, cwd=tmp_path)
     assert "no method stays within --max-drop -100" in done.stderr
@@ -240,7 +240,7 @@ def test_folders_named_by_wordnet_ids_evaluate_the_published_classifier(tmp_path
 
 def test_ctrl_c_leaves_a_usable_run(digits: Path, tmp_path: Path) -> None:
     words = ["train", str(digits), "--out", "run", "--size", "64", "--epochs", "500", "--patience", "500"]
-    # Started from a background job, a test inherits that SIGINT is ignored.
+    # A test started from a background job inherits that SIGINT is ignored.
     listens = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     pipes = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen([*COMMAND, *words], cwd=tmp_path, preexec_fn=listens, **pipes) as process:

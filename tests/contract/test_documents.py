@@ -111,4 +111,4 @@ def test_a_block_is_found_with_its_mark() -> None:
 def test_the_python_page_names_each_function() -> None:
     listed = set(re.findall(r"(?m)^\| `(\w+)\(", (ROOT / "docs" / "python.md").read_text("utf-8")))
     functions = {name for name in edgeclf.api.__all__ if name.islower()}
-    assert listed == functions - {"export_run"}  # the name of export until 0.1
+    assert listed == functions - {"export_run"}  # the old name of export

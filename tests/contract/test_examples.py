@@ -44,14 +44,14 @@ def test_own_sink(model: Path, digits: Path) -> None:
 @pytest.mark.parametrize("interrupted", [True, False])
 def test_count_labels_of_a_camera_until_ctrl_c_or_its_end(interrupted: bool, model: Path, digits: Path) -> None:
     command = [sys.executable, EXAMPLES / "count_labels.py", model, "-"]
-    # Started from a background job, a test inherits that SIGINT is ignored.
+    # A test started from a background job inherits that SIGINT is ignored.
     listens = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     image = cv2.resize(cv2.imread(str(sorted((digits / "1").iterdir())[0])), (900, 900))
     jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes()
     with subprocess.Popen(command, preexec_fn=listens, **pipes) as process:
         assert process.stdin is not None
-        for _ in range(max(10, 400_000 // len(jpeg))):  # more than a pipe holds: it reads, then
+        for _ in range(max(10, 400_000 // len(jpeg))):  # more than a pipe holds, so that it must have started reading
             process.stdin.write(jpeg)
             process.stdin.flush()
         time.sleep(1)

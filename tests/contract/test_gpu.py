@@ -44,7 +44,7 @@ _FILES = {"MergeV2Checkpoints", "RestoreV2", "SaveV2", "ShardedFilename", "Stati
 """Write the network for the converter: files and texts are the processor's, whatever computes."""
 _COUNTER = Operation("VarHandleOp", (("dtype", 3),), None, False)
 """tfmot's counter of steps, an int32, which TensorFlow keeps beside the processor on purpose."""
-_TEXT = 7  # TensorFlow's number of the type
+_TEXT = 7  # TensorFlow's number for the type of strings
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def quicker(request: pytest.FixtureRequest) -> None:
-    """By default a ``shallow`` network, whose layers are of the same kinds; all of it for ``make test-gpu``."""
+    """By default a ``shallow`` network with the same kinds of layers; the complete one for ``make test-gpu``."""
     if not ALL:
         request.getfixturevalue("shallow")
 
@@ -121,7 +121,7 @@ def test_every_operation_of_a_training_step_has_a_gpu_kernel(
 def test_every_operation_outside_training_steps_has_a_gpu_kernel(
     name: str, quicker: None, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scratch = {} if name.startswith("efficientnet-lite") else {"init": "scratch"}  # whose weights are not installed
+    scratch = {} if name.startswith("efficientnet-lite") else {"init": "scratch"}  # their weights are not installed
     keras().backend.clear_session()
     monkeypatch.setattr("edgeclf.exporting.int8.QatConfig", lambda **options: QatConfig(**{**options, "epochs": 1}))
     with recorded() as operations:
@@ -145,7 +145,7 @@ def test_operations_refused_under_determinism_are_detected() -> None:
     for name in ("Conv2D", "DepthwiseConv2dNativeBackpropFilter", "FusedBatchNormV3", "CropAndResize"):
         assert not is_refused(Operation(name, (), None, False))
     assert has_kernel(Operation("Conv2D", (("T", 1),), None, False))
-    assert not has_kernel(Operation("Conv2D", (("T", 7),), None, False))  # of texts
+    assert not has_kernel(Operation("Conv2D", (("T", 7),), None, False))  # of strings
 
 
 class _Switch:

@@ -1,6 +1,6 @@
-"""The app (add-on) of Home Assistant: its folder is as its Supervisor asks, and its start script starts edgeclf.
+"""The app (add-on) for Home Assistant: its folder is as the Supervisor requires, and its start script starts edgeclf.
 
-Building its image needs a machine with a container engine, which this test does not.
+Building its image needs a container engine, which this test does without.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.runtime.mqtt_broker import MOSQUITTO, Broker, Listener
 
 APP = Path(__file__).parents[2] / "examples" / "home-assistant"
 KEPT = Path(__file__).parents[1] / "kept" / "0.1"
-# The keys that are used here, as the Supervisor validates them.
+# The keys used here, as the Supervisor validates them.
 KEYS = {
     "name": r".+",
     "version": r"\d+\.\d+\.\d+",
@@ -38,7 +38,7 @@ KEYS = {
     "video": r"True|False",
     "usb": r"True|False",
 }
-ARCHITECTURES = {"aarch64", "amd64"}  # those that Home Assistant still has, and the interpreter has wheels for
+ARCHITECTURES = {"aarch64", "amd64"}  # those that Home Assistant still supports, and the interpreter has wheels for
 VOLUMES = {"data", "ssl", "addons", "backup", "share", "media", "homeassistant_config", "addon_config"}
 ELEMENT = (
     r"(?:bool|email|url|port|device(?:\([^)]*\))?|str(?:\(\d*,\d*\))?|password(?:\(\d*,\d*\))?"
@@ -83,12 +83,12 @@ def test_the_dockerfile_has_no_fault() -> None:
     done = subprocess.run([hadolint, APP / "Dockerfile"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
     copied = re.findall(r"(?m)^COPY (\S+) ", (APP / "Dockerfile").read_text("utf-8"))
-    assert copied == ["dist", "start.py"]  # dist is what make wheels fills
+    assert copied == ["dist", "start.py"]  # make wheels fills dist
 
 
 @pytest.fixture
 def supervisor(tmp_path: Path) -> Iterator[tuple[Broker, dict[str, str]]]:
-    """A broker, and a Supervisor that hands it out; the environment that leads to it."""
+    """A broker, and a Supervisor that announces it; returns the environment for the script."""
     if MOSQUITTO is None:
         pytest.skip("mosquitto is not installed: apt-get install mosquitto")
     broker = Broker(tmp_path)

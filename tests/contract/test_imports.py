@@ -82,7 +82,7 @@ def test_only_one_module_draws_plots() -> None:
 
 
 def test_the_runtime_calls_zip_as_python_3_9_has_it() -> None:
-    """``strict`` came with 3.10, and fails only when the line is reached; tests/supply tries what is common."""
+    """``strict`` is new in 3.10, and fails only when the line is reached; tests/supply tries only common code paths."""
     for path in (ROOT / "runtime" / "edgeclf_runtime").rglob("*.py"):
         calls = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
         zips = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "zip"]

@@ -1,4 +1,4 @@
-"""A JPEG has the same pixels in training, in figures and on a device, whatever source it comes from."""
+"""A JPEG has the same pixels in training, in evaluations and on a device, whatever source it comes from."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class _Kept:
 
 @pytest.fixture
 def sources(photograph: Path, tmp_path: Path) -> Iterator[dict[str, Any]]:
-    """Sources that give the photograph's bytes: every kind of source of JPEGs."""
+    """Sources that give the photograph's bytes: one of every kind that gives JPEGs."""
     (tmp_path / "video.mjpeg").write_bytes(photograph.read_bytes() * 2)
     (tmp_path / "folder").mkdir()
     shutil.copy(photograph, tmp_path / "folder")
@@ -128,7 +128,7 @@ def test_every_source_gives_the_pixels_of_training(
         fingerprints = Fingerprints.of(2)
         with decode(data, rule, 8 / 7, tmp_path / "cache", Quiet(), fingerprints)[0] as cache:
             assert np.array_equal(cache.inputs[row], fitted)
-            # What random crops are taken from was decoded for the input, too.
+            # The larger images for random crops are decoded for the input, too.
             assert np.array_equal(cache.larger[row], resize(expected, replace(rule, width=37, height=37)))
         assert np.array_equal(resize(data.picture("0/large.jpg", rule), rule), fitted)
         wanted = classifier.fit(expected).batch
@@ -150,7 +150,7 @@ def test_every_source_gives_the_pixels_of_training(
             assert np.array_equal(prediction.frame.pixels, expected), name  # decoded once, at no other size
             assert np.array_equal(prediction.scores, scores), name
             assert prediction.frame.whole().shape == (3000, 4000, 3)
-        full = classifier.classify(read_image(photograph)).scores  # an array is taken as it is
+        full = classifier.classify(read_image(photograph)).scores  # an array is used unchanged
         assert not np.array_equal(full, scores)
 
 
@@ -189,7 +189,7 @@ def test_a_rotated_camera_gives_the_pixels_of_training_on_whole_images(
             assert np.array_equal(frame.whole(), whole)  # snapshots and videos keep their resolution
             assert np.array_equal(frame.seen(), VIEW.cut(whole))
         assert cv2.imdecode(np.frombuffer(jpeg_of(sink.seen[0]) or b"", np.uint8), 1).shape == (4000, 3000, 3)
-        turned = open_source(video, SourceOptions(rotate=90, flip="horizontal"))  # by the source, for the API's users
+        turned = open_source(video, SourceOptions(rotate=90, flip="horizontal"))  # by the source, for users of the API
         stream = classifier.stream(turned)
         assert np.array_equal(next(stream).scores, expected)
         stream.close()
@@ -288,8 +288,8 @@ def test_a_run_records_its_jpeg_rule_and_one_without_it_decodes_in_full(photogra
     text = file.read_text("utf-8")
     assert 'jpeg = "reduced"\n' in text
     file.write_text(text.replace('jpeg = "reduced"\n', ""), "utf-8")
-    assert Run.open(run.path).config.jpeg == "full"  # as before there was the option
-    assert configure(TrainTable, {}, file).jpeg == "full"  # repeats it
+    assert Run.open(run.path).config.jpeg == "full"  # as before this option existed
+    assert configure(TrainTable, {}, file).jpeg == "full"  # repeats the training
     mine = tmp_path / "edgeclf.toml"
     mine.write_text("[train]\nepochs = 3\n", "utf-8")
     assert configure(TrainTable, {}, mine).jpeg == "reduced"

@@ -1,9 +1,9 @@
 """Runs, configs, run.toml files and model files of version 0.1 are still read, and 0.1 reads current files.
 
-``tests/kept/0.1`` was made by 0.1 itself, before anything after it: a training of ten images a class at 32 pixels
-(without its 13 MB of weights), a model file by ``examples/convert_own_network.py``, and the runtime's wheel.
-``tests/kept/old-names`` was made after it, by the last version that wrote ``adapt``, ``turn`` and the like: the config
-of a run, a search and a comparison of the same images, whole but for their runs, and that model file with a region.
+``tests/kept/0.1`` was made by 0.1 itself: a training of ten images per class at 32 pixels (without its 13 MB of
+weights), a model file by ``examples/convert_own_network.py``, and the runtime's wheel. ``tests/kept/old-names`` was
+made later, by the last version that wrote ``adapt``, ``turn`` and the like: the config of a run, a search and a
+comparison of the same images, complete except for their runs, and that model file with a region.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ OPTIONS = {
 
 @pytest.fixture
 def kept(tmp_path: Path) -> Path:
-    """A writable copy, with the photographs at the path that the run names."""
+    """A writable copy, with the photographs at the path named in the run."""
     folder = tmp_path / "kept"
     shutil.copytree(KEPT, folder)
     config = folder / "run" / "config.toml"
@@ -101,7 +101,7 @@ def test_a_training_can_begin_from_it(kept: Path, tmp_path: Path) -> None:
 
 
 def test_a_model_file_and_a_run_toml_still_run(kept: Path) -> None:
-    expected = json.loads((kept / "answers.json").read_text("utf-8"))  # as 0.1 gave them
+    expected = json.loads((kept / "answers.json").read_text("utf-8"))  # as 0.1 computed them
     with Classifier.load(kept / "model.tflite") as classifier:
         for file, (label, score) in expected.items():
             answer = classifier.classify(read_image(kept / "photos" / file))
@@ -119,7 +119,7 @@ def test_a_model_file_and_a_run_toml_still_run(kept: Path) -> None:
 
 @pytest.fixture
 def old_names(kept: Path) -> Path:
-    """A copy of the files with the old names, for the photographs of ``kept``."""
+    """A copy of the files with old names, for the photographs of ``kept``."""
     folder = kept / "old-names"
     shutil.copytree(OLD_NAMES, folder)
     for file in folder.glob("*/*"):
@@ -173,7 +173,7 @@ def test_the_sampler_knows_the_earlier_trials(kept: Path, old_names: Path) -> No
     log.finish(Outcome(candidate, 0.5, milliseconds=2.0, count=4))
     assert [item.accuracy for item in log.outcomes if item.candidate == candidate] == [0.5]
     names = [json.loads(line).get("param_name") for line in file.read_text("utf-8").splitlines()]
-    assert names[-5:].count("adapt") == 1  # one name for all its trials, or optuna would take them for unlike
+    assert names[-5:].count("adapt") == 1  # one name for all its trials, or optuna would not compare them
     assert "tune" not in names
 
 
@@ -189,7 +189,7 @@ def test_a_comparison_with_old_names_resumes(kept: Path, old_names: Path) -> Non
 def test_an_old_model_file_uses_its_region(old_names: Path) -> None:
     with Classifier.load(old_names / "model.tflite") as classifier:
         assert (classifier.card.view.region, classifier.card.view.rotate) == ((0.25, 0.0, 0.5, 1.0), 180)
-        assert classifier.card.provenance["adapt"] == "scale"  # it says how it was made, whatever that is called now
+        assert classifier.card.provenance["adapt"] == "scale"  # provenance keeps the names of its time
         verify(classifier)
 
 

@@ -1,4 +1,4 @@
-"""Every old name still works, with one line that gives the new name; both together are refused."""
+"""Every old name still works, with one line that gives the new name; using both is refused."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def kept_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (train_command, ["--fixed-stride", "4"], ["--fixed-stride is called --freeze-stride now."]),
         (train_command, ["--turn"], ["--turn is called --rotate90 now."]),
         (train_command, ["--no-turn"], ["--no-turn is called --no-rotate90 now."]),
-        (train_command, ["--out", "scale", "--", "--turn"], []),  # a folder's name is no option
+        (train_command, ["--out", "scale", "--", "--turn"], []),  # the name of a folder is not an option
         (search_command, ["--adapt", "head", "--adapt", "full"], ["--adapt is called --tune now."]),
         (search_command, ["--adapts", "head"], ["--adapts is called --tunes now."]),
         (
@@ -73,7 +73,7 @@ def test_an_old_option_still_works(
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(command, ["nowhere", *words])
     assert isinstance(done.exception, Exception)
-    assert "no such folder" in str(done.exception)  # all options were right
+    assert "no such folder" in str(done.exception)  # all options were accepted
     assert [line for line in done.stderr.splitlines() if "is called" in line] == notices
 
 

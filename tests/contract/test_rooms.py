@@ -14,7 +14,7 @@ FOLDERS = {
     "edgeclf_runtime": ROOT / "runtime" / "edgeclf_runtime",
     "edgeclf_fleet": ROOT / "fleet" / "edgeclf_fleet",
 }
-# From the lowest floor to the highest; rooms of one floor know nothing of one another.
+# From the lowest floor to the highest; rooms on the same floor do not import each other.
 FLOORS = {
     "edgeclf": (
         "errors metrics progress renamed",
@@ -75,7 +75,7 @@ def _modules(package: str) -> dict[str, Path]:
 
 
 def _imports(package: str) -> dict[str, set[str]]:
-    """Return what each module imports from its own package, also within functions."""
+    """Return what each module imports from its own package, including imports within functions."""
     modules = _modules(package)
     imported: dict[str, set[str]] = {module: set() for module in modules}
     for module, path in modules.items():

@@ -16,7 +16,7 @@ PYTEST = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "tests
 
 @pytest.fixture
 def bare(tmp_path: Path) -> dict[str, str]:
-    """An environment whose PATH has make and a shell, and no emulator."""
+    """An environment whose PATH has make and a shell, but no emulator."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for name in ("make", "sh"):

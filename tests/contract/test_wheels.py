@@ -26,7 +26,7 @@ GIT = ["git", "-c", "user.name=Test", "-c", "user.email=test@localhost", "-c", "
 
 
 def test_the_wheels_have_one_version(wheels: Path) -> None:
-    """It is written once, in the runtime, and they require each other in that version."""
+    """The version is written once, in the runtime, and the wheels require each other in that version."""
     metadata = {path.name.split("-")[0]: _metadata(path) for path in wheels.glob("*.whl")}
     assert sorted(metadata) == ["edgeclf", "edgeclf_converters", "edgeclf_fleet", "edgeclf_runtime"]
     assert {each["Version"] for each in metadata.values()} == {edgeclf_runtime.__version__}
@@ -59,7 +59,7 @@ def _metadata(wheel: Path) -> Message:
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A repository of its own with this one's files, committed."""
+    """A separate repository with this one's files, committed."""
     folder = clean_copy(tmp_path / "clone")
     for words in (["init", "-q"], ["add", "--force", "."], ["commit", "-q", "-m", "All"]):
         subprocess.run([*GIT, *words], cwd=folder, check=True)

@@ -1,4 +1,4 @@
-"""Familiarity of a network outside edgeclf: fitted to images in memory, stored in the file, read on the device."""
+"""Familiarity of a network from outside edgeclf: fitted to images in memory, stored in the file, read on the device."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_half_of_the_validation_images_are_less_familiar_than_their_median() -> 
 
 def test_few_validation_images_refuse_no_more_than_many() -> None:
     rng, refused = np.random.default_rng(0), []
-    mix = rng.normal(0, 1, (6, 200))  # a few causes of many features, as in a network
+    mix = rng.normal(0, 1, (6, 200))  # a few causes of many features, as in a real network
     for _ in range(5):
         train, validation, new = (_ones(rng, count, mix) for count in (100, 6, 200))
         fitted = fit_familiarity(train, np.arange(100) % 2, validation)
@@ -107,7 +107,7 @@ def test_without_validation_images_the_training_images_are_left_out_in_turn() ->
         refused.append(np.mean([fitted.of(row) < 0.05 for row in new]))
         strange = _ones(rng, 50, rng.normal(0, 1, (6, 200)))
         assert np.mean([fitted.of(row) < 0.05 for row in strange]) > 0.9 or count < 10
-    assert refused[0] < 0.4  # of six images, the least familiar 5% are a guess
+    assert refused[0] < 0.4  # with six images, the least familiar 5% are a guess
     assert max(refused[1:]) < 0.12
 
 
@@ -126,7 +126,7 @@ def test_images_that_resemble_one_another_do_not_vouch_for_each_other() -> None:
     together = fit_familiarity(train, targets, validation)
     refused = [np.mean([fitted.of(row) < 0.05 for row in new]) for fitted in (apart, together)]
     assert refused[0] < 0.15 < refused[1]
-    alike = fit_familiarity(train, targets, validation, groups=np.zeros(200, np.int64))  # one fold: validation alone
+    alike = fit_familiarity(train, targets, validation, groups=np.zeros(200, np.int64))  # one fold: validation only
     assert 0 <= alike.of(new[0]) <= 1
 
 

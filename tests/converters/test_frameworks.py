@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-# Sixty tensors of 64 MiB, one after the other; prints the pages that the system had to map for them.
+# Sixty tensors of 64 MiB, one after the other; prints the number of pages that the system had to map for them.
 _PROGRAM = """
 import resource
 from edgeclf_converters.frameworks import tensorflow
@@ -32,6 +32,6 @@ def _pages_mapped(**environment: str) -> int:
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="elsewhere TensorFlow chooses by itself")
 def test_tensorflow_uses_onednn_unless_turned_off() -> None:
-    """oneDNN's allocator keeps the memory of tensors, the C library's does not; that shows which one is in use."""
+    """oneDNN's allocator keeps the memory of tensors, the C library's does not; this shows which one is in use."""
     ours, theirs = _pages_mapped(), _pages_mapped(TF_ENABLE_ONEDNN_OPTS="0")
     assert ours * 4 < theirs

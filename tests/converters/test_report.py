@@ -27,7 +27,7 @@ def test_the_page_and_the_json_are_next_to_the_file(model: Path) -> None:
     assert report["parity"]["count"] == 9
     assert report["int8_bytes"] < 0.4 * report["float_bytes"]
     assert all(layer["name"] in page for layer in report["layers"])
-    assert "http" not in page  # one page without any other file
+    assert "http" not in page  # a single page without other files
 
 
 def test_every_layer_is_measured_and_a_damaged_one_is_the_worst(run: Run, model: Path, digits: Path) -> None:
@@ -41,7 +41,7 @@ def test_every_layer_is_measured_and_a_damaged_one_is_the_worst(run: Run, model:
     assert len(names) == len(set(names)) > 50
     assert {"stem_relu", "block3_project_conv", "block4_add", "pool", "logits"} <= set(names)
     assert all(0 <= layer.clipped <= 1 for layer in layers)
-    assert all(layer.clipped < 0.2 for layer in layers if layer.name.endswith("_relu"))  # most of their zeros are right
+    assert all(layer.clipped < 0.2 for layer in layers if layer.name.endswith("_relu"))  # most zeros are correct
     damaged = network.get_layer("block3_project_conv")
     damaged.set_weights([damaged.get_weights()[0] * np.float32(1.7)])
     first = layer_noise(_folded(network), model.read_bytes(), images, rule)
@@ -50,5 +50,5 @@ def test_every_layer_is_measured_and_a_damaged_one_is_the_worst(run: Run, model:
 
 
 def test_multiplications_of_a_known_network(run: Run, model: Path) -> None:
-    # Lite0's published 407 million at 224x224 scale with the area, but for the 1000-class head: 64x64 has 1/12.25.
+    # Lite0's published 407 million at 224x224 scale with the area, except the 1000-class head: 64x64 has 1/12.25.
     assert 0.8 < multiply_accumulates(model.read_bytes()) / (407e6 / 12.25) < 1.1

@@ -1,4 +1,4 @@
-"""An emulated Pi that boots from its disk, is reached by ssh, and whose power can be cut."""
+"""An emulated Pi that boots from its disk, is reached by ssh, and can lose power."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _LOOK = 0.5
 
 
 class Booted:
-    """A machine that runs.
+    """A running machine.
 
     Args:
-        disk: it boots from.
-        console: the file of what its serial console says.
+        disk: the disk that it boots from.
+        console: file of its serial console's output.
         words: further options of qemu.
-        start: further words for the kernel.
+        start: further kernel arguments.
 
     Attributes:
-        port: of this machine at which its sshd listens.
+        port: port on this machine where its sshd listens.
     """
 
     def __init__(self, disk: Disk, console: Path, words: Sequence[str] = (), start: str = "") -> None:
@@ -53,10 +53,10 @@ class Booted:
         return self._process.poll() is None
 
     def wait_for(self, text: str, seconds: float) -> None:
-        """Until its console has said so.
+        """Wait until its console has printed a text.
 
         Raises:
-            AssertionError: it was turned off before, or did not within so many seconds.
+            AssertionError: the machine was turned off first, or did not print it in time.
         """
         until = time.monotonic() + seconds
         while text not in self.said():
@@ -94,12 +94,12 @@ class Booted:
 
 @contextmanager
 def booted(disk: Disk, console: Path, *, keeps: bool = True) -> Iterator[Booted]:
-    """The machine with systemd, as soon as one can log in; its power is cut at the end, if it was not turned off.
+    """The machine with systemd, once login works; at the end its power is cut if it was not turned off.
 
     Args:
-        disk: it boots from.
-        console: the file of what its serial console says.
-        keeps: whether its disk has, after this, what was written to it.
+        disk: the disk that it boots from.
+        console: file of its serial console's output.
+        keeps: whether its disk keeps what was written to it.
     """
     drive = f"if=none,id=root,format=raw,file={disk.image},cache=writeback,snapshot={'off' if keeps else 'on'}"
     machine = Booted(disk, console, ["-drive", drive, "-device", "virtio-blk-pci,drive=root"])

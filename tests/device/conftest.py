@@ -1,4 +1,4 @@
-"""What the emulated devices share."""
+"""Fixtures shared by the emulated devices."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The runtime's, as a device would install it."""
+    """The runtime's wheel, as a device would install it."""
     folder = tmp_path_factory.mktemp("wheel")
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps"]
     subprocess.run([*pip, "--wheel-dir", folder, ROOT / "runtime"], check=True)

@@ -1,4 +1,4 @@
-"""The kernel's vivid camera has faults that V4L2 controls press."""
+"""The faults of the kernel's vivid camera, triggered by V4L2 controls."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def _number(command: int, size: int) -> int:
 
 
 class Camera:
-    """A device whose controls are known by name; opened for a moment alone, but while it is held.
+    """A device whose controls are known by name; it is opened only briefly, except while it is held.
 
     Args:
-        device: such as ``/dev/video0``.
+        device: path such as ``/dev/video0``.
     """
 
     def __init__(self, device: str) -> None:
@@ -41,12 +41,12 @@ class Camera:
         fcntl.ioctl(descriptor, _number(_SET, 8), bytearray(struct.pack("Ii", self._controls[name], value)))
 
     def hold(self, name: str) -> None:
-        """Press, and keep it open: vivid plugs itself in again when nobody has it open any more."""
+        """Set a control and keep the device open: vivid plugs itself in again when nobody has it open."""
         self._held = os.open(self._device, os.O_RDWR)
         self._set(self._held, name, 1)
 
     def release(self) -> None:
-        """The end of ``hold``."""
+        """End ``hold``."""
         os.close(self._held)
 
 

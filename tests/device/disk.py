@@ -17,7 +17,7 @@ __all__ = ["USER", "Disk", "disk"]
 
 HERE = Path(__file__).parent
 USER = "pi"
-_SIZE = "3G"  # sparse: it takes what is in it
+_SIZE = "3G"  # sparse: it takes only the space of its contents
 _PACKAGES = """
 base-files base-passwd bash dash coreutils sed grep findutils login passwd mount util-linux libpam-modules
 libpam-runtime systemd systemd-sysv dbus udev kmod openssh-server openssh-sftp-server iproute2 procps sudo e2fsprogs
@@ -37,7 +37,7 @@ _FILES = {
     "etc/systemd/network/10-wired.network": "[Match]\nName=e*\n[Network]\nAddress=10.0.2.15/24\nGateway=10.0.2.2\n",
     "etc/ssh/sshd_config.d/emulated.conf": "UsePAM no\nPasswordAuthentication no\nUseDNS no\n",
     f"etc/sudoers.d/{USER}": f"{USER} ALL=(ALL) NOPASSWD: ALL\n",
-    # Made at the first boot.
+    # Created at the first boot.
     "usr/lib/sysusers.d/emulated.conf": f"m {USER} video\nu sshd - - /run\n",
     "usr/local/bin/edgeclf": '#!/bin/sh\nexec python3 -m edgeclf_runtime "$@"\n',
     "usr/lib/python3/dist-packages/edgeclf.pth": "/opt/site\n",
@@ -67,12 +67,12 @@ exec switch_root /root $start
 
 
 class Disk:
-    """Paths of what a machine boots from.
+    """Paths of the files that a machine boots from.
 
     Attributes:
-        image: the root filesystem; a machine writes to it.
-        archive: the initramfs that mounts it, and a second disk, if there is one, at /work.
-        key: of OpenSSH, for ``USER``.
+        image: the root filesystem, which the machine writes to.
+        archive: the initramfs, which mounts it and, at /work, a second disk if there is one.
+        key: OpenSSH key for ``USER``.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -81,7 +81,7 @@ class Disk:
 
 
 def disk(wheel: Path) -> Disk:
-    """The image with this wheel of ours in it; made where it is not there, or was made of something else."""
+    """Return the image with this wheel; build it if it is missing or was built from something else."""
     unpacked = kernel()
     made_of: list[object] = [_FILES, _PACKAGES, _OPTIONS, _START, _LINKS, _USER, _PAM, _MODULES]
     made_of += [kernel_version(unpacked), (ROOT / "constraints.txt").read_text("utf-8"), _checksums(wheel)]
@@ -89,12 +89,12 @@ def disk(wheel: Path) -> Disk:
     made = Disk(CACHE / "disks" / name)
     if (made.folder / "ready").exists():
         return made
-    shutil.rmtree(CACHE / "disks", ignore_errors=True)  # another would only take space
+    shutil.rmtree(CACHE / "disks", ignore_errors=True)  # other images would only take space
     made.folder.mkdir(parents=True)
     root = userland(_DEBIAN)
     site = install(_DEBIAN, root, "site", f"{wheel}{EXTRAS}", "-c", str(ROOT / "constraints.txt"))
     tool("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", made.key)
-    # As pip and Debian's packages would: it takes an emulated processor seconds at each start.
+    # As pip and Debian's packages do: otherwise each start takes an emulated processor seconds.
     run(_DEBIAN, root, site, "-m", "compileall", "-q", site, "/usr/lib/python3.11")
     _settle(root, unpacked, made.key.with_suffix(".pub").read_text("utf-8"))
     tool("mkfs.ext4", "-q", "-F", "-d", root, "-L", "root", made.image, _SIZE)
@@ -104,13 +104,13 @@ def disk(wheel: Path) -> Disk:
 
 
 def _checksums(wheel: Path) -> dict[str, int]:
-    """Of the files in it: the same ones packed again are another file."""
+    """Return the checksums of the files in a wheel: the same files packed again give another wheel."""
     with ZipFile(wheel) as archive:
         return {file.filename: file.CRC for file in archive.infolist()}
 
 
 def _settle(root: Path, unpacked: Path, key: str) -> None:
-    """What the packages' scripts would do, which only that processor could run."""
+    """Do what the packages' scripts would do, which only that processor could run."""
     for stand_in in ("proc", "sys", "dev"):
         shutil.rmtree(root / stand_in)
         (root / stand_in).mkdir()
@@ -118,7 +118,7 @@ def _settle(root: Path, unpacked: Path, key: str) -> None:
     for name, line in _USER.items():
         known = (root / f"usr/share/base-passwd/{name}.master").read_text("utf-8")
         (root / f"etc/{name}").write_text(known + line, "utf-8")
-    for name in ("shadow", "gshadow"):  # made, as the users of the packages are, at the first boot
+    for name in ("shadow", "gshadow"):  # created at the first boot, like the packages' users
         (root / f"etc/{name}").unlink(missing_ok=True)
     shutil.copy(root / "usr/share/openssh/sshd_config", root / "etc/ssh/sshd_config")
     for name, text in _FILES.items():
@@ -151,7 +151,7 @@ def _initramfs(root: Path, unpacked: Path, out: Path) -> None:
     shutil.copy(root / "usr/bin/busybox", stage / "bin")
     (stage / "init").write_text(_START.replace("OPTIONS", _OPTIONS), "utf-8")
     (stage / "init").chmod(0o755)
-    order = modules(unpacked, _MODULES[:-1], stage / "mods")  # udev, or whoever wants a camera, loads that
+    order = modules(unpacked, _MODULES[:-1], stage / "mods")  # udev, or whoever needs a camera, loads the last one
     (stage / "mods/order").write_text("\n".join(order), "utf-8")
     packed(stage, out)
     shutil.rmtree(stage)

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The emulated machine's first process: mounts, loads the camera's driver, runs /work/scenario.py, turns it off."""
+"""The emulated machine's first process: mounts, loads the camera's driver, runs /work/scenario.py, and turns off."""
 
 import ctypes
 import fcntl
@@ -11,7 +11,7 @@ import sys
 import traceback
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
-_FINIT_MODULE = 273  # of aarch64
+_FINIT_MODULE = 273  # system call number on aarch64
 _POWER_OFF = 0x4321FEDC
 _SIOCSIFFLAGS, _UP = 0x8914, 1
 _ARGUMENTS = {"vivid.ko": "n_devs=1 node_types=0x1"}  # one camera, and nothing else
@@ -29,7 +29,7 @@ def _load(name):
 
 
 def _loopback():
-    """127.0.0.1, which the kernel gives it when it is up."""
+    """Bring up 127.0.0.1, which the kernel assigns when the interface is up."""
     with socket.socket() as any_socket:
         fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", _UP))
 

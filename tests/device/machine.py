@@ -1,4 +1,4 @@
-"""A whole emulated Raspberry Pi 4: Debian's kernel with a camera of the kernel's own (vivid), booted by qemu."""
+"""A complete emulated Raspberry Pi 4: Debian's kernel with its own camera driver (vivid), booted by qemu."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _USELESS = ("usr/share/doc", "usr/share/man", "usr/share/locale", "var/cache", "
 
 
 def kernel() -> Path:
-    """The folder of Debian's arm64 kernel, fetched once by apt with lists of its own."""
+    """Return the folder of Debian's arm64 kernel, fetched once by apt with separate package lists."""
     folder = CACHE / "kernel"
     if (folder / "ready").exists():
         return folder / "unpacked"
@@ -54,7 +54,7 @@ def kernel_version(unpacked: Path) -> str:
 
 
 def initramfs(unpacked: Path, root: Path, site: str, extra: list[Path], out: Path) -> None:
-    """One archive of the userland, the site's packages, vivid with all it needs, our init, and ``extra`` in /work."""
+    """Write one archive of userland, the site's packages, vivid with its modules, our init, and ``extra`` in /work."""
     stage = out.with_suffix(".stage")
     shutil.rmtree(stage, ignore_errors=True)
     shutil.copytree(root, stage, symlinks=True, ignore=_left_out(root, root / site.lstrip("/")))
@@ -70,7 +70,7 @@ def initramfs(unpacked: Path, root: Path, site: str, extra: list[Path], out: Pat
 
 
 def packed(stage: Path, out: Path) -> None:
-    """A folder as the archive that the kernel unpacks at its start."""
+    """Return a folder as an archive that the kernel unpacks at boot."""
     with out.open("wb") as file:
         names = subprocess.run(["find", ".", "-print0"], cwd=stage, check=True, capture_output=True).stdout
         pack = ["cpio", "--quiet", "-0", "-o", "-H", "newc", "-R", "0:0"]
@@ -78,7 +78,7 @@ def packed(stage: Path, out: Path) -> None:
 
 
 def _left_out(root: Path, site: Path):  # type: ignore[no-untyped-def]
-    """What no boot needs: documentation, devices, and other interpreters' packages."""
+    """Return what no boot needs: documentation, devices, and other interpreters' packages."""
     useless = {root / name for name in _USELESS}
 
     def ignored(folder: str, names: list[str]) -> set[str]:
@@ -91,7 +91,7 @@ def _left_out(root: Path, site: Path):  # type: ignore[no-untyped-def]
 
 
 def modules(unpacked: Path, names: tuple[str, ...], folder: Path) -> list[str]:
-    """Copies the kernel's modules and what they depend on; their files' names in the order of loading."""
+    """Copy the kernel's modules and their dependencies; return their file names in the order of loading."""
     folder.mkdir(parents=True, exist_ok=True)
     show = ["modprobe", "-d", str(unpacked), "-S", kernel_version(unpacked), "--show-depends"]
     lines: list[str] = []
@@ -105,10 +105,10 @@ def modules(unpacked: Path, names: tuple[str, ...], folder: Path) -> list[str]:
 
 
 def emulator(unpacked: Path, archive: Path, start: str) -> list[str]:
-    """The command that boots the kernel with this archive; its serial console is the command's output.
+    """Return the command that boots the kernel with this archive; its serial console is the command's output.
 
     Args:
-        start: more words for the kernel.
+        start: further kernel arguments.
     """
     image = unpacked / "boot" / f"vmlinuz-{kernel_version(unpacked)}"
     command = ["nice", "-n", "5", "qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72", "-smp", "2", "-m", "3072"]

@@ -1,6 +1,6 @@
-"""What the emulated devices need of this machine: asked before anything is built or trained for them.
+"""What the emulated devices need on this machine: checked before anything is built or trained for them.
 
-``python tests/device/needs.py`` fails where none of their tests could run; it needs no packages.
+``python tests/device/needs.py`` fails if none of their tests could run; it needs no packages.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _TESTS = {
 
 
 def lacking(tests: str) -> str:
-    """Why tests of "ARM64", "ARMHF" or a "machine" cannot run, and what to do; empty where they can."""
+    """Return why tests of "ARM64", "ARMHF" or a "machine" cannot run, and what to do; empty if they can."""
     missing = [program for program in _TESTS[tests] if shutil.which(program, path=PATH) is None]
     if missing:
         return f"no {', '.join(missing)}: apt-get install {_PACKAGES}"
@@ -31,7 +31,7 @@ def lacking(tests: str) -> str:
 
 
 def main() -> None:
-    """Exit with status 1 and the reasons where nothing could run."""
+    """Exit with status 1 and the reasons if nothing could run."""
     reasons = [lacking(tests) for tests in _TESTS]
     if all(reasons):
         sys.exit("make test-pi cannot run any test:\n" + "\n".join(dict.fromkeys(reasons)))

@@ -1,4 +1,4 @@
-"""Handwritten digits in noise, of many sizes and kinds of file: to train a network on, and for it to classify."""
+"""Noisy handwritten digits in many sizes and file formats: to train a network on, and for it to classify."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edgeclf.demo import digit_picture
 
 __all__ = ["COUNT", "rows_to_classify", "rows_to_learn", "write_digits"]
 
-COUNT = 200  # images to classify
+COUNT = 200  # number of images to classify
 _SUFFIXES = ("jpg", "png", "webp")
 
 
@@ -32,7 +32,7 @@ def rows_to_learn() -> list[int]:
 
 
 def write_digits(rows: list[int], seed: int, place: Callable[[int, int], Path]) -> None:
-    """Write them to ``place(number, digit)``, without its suffix."""
+    """Write them to ``place(number, digit)``, with a suffix added."""
     random, data = np.random.default_rng(seed), load_digits()
     for number, row in enumerate(rows):
         size = (int(random.integers(40, 400)), int(random.integers(40, 400)))

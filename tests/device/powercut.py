@@ -1,4 +1,4 @@
-"""The emulated machine's power is cut; what its second disk has then is looked at on this machine."""
+"""Cut the emulated machine's power, and examine its second disk on this machine."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ __all__ = ["Event", "cut_after", "make_disk", "recover"]
 
 Event = dict[str, Any]
 _SIZE = "512M"  # sparse
-_MENDED = 1  # e2fsck's status
-_UP = 300.0  # seconds until it has said so, on a busy machine
+_MENDED = 1  # exit status of e2fsck
+_UP = 300.0  # seconds for the console to print the text, on a busy machine
 
 
 def make_disk(folder: Path, image: Path) -> None:
-    """An ext4 image with a folder's files."""
+    """Create an ext4 image with a folder's files."""
     tool("mkfs.ext4", "-q", "-F", "-d", folder, image, _SIZE)
 
 
 def cut_after(disk: Disk, image: Path, console: Path, awaited: str, seconds: float, words: str) -> list[Event]:
-    """Boot ``unattended.py`` and cut the power so many seconds after it has said what is awaited.
+    """Boot ``unattended.py`` and cut the power a number of seconds after it has printed a text.
 
     Args:
-        image: its second disk; the first keeps nothing.
-        console: the file of what its serial console says.
-        words: for ``unattended.py``.
+        image: image of its second disk; the first disk keeps nothing.
+        console: file of its serial console's output.
+        words: arguments of ``unattended.py``.
 
     Returns:
-        what it said.
+        the console's output.
     """
     drives = [(disk.image, "root", "on"), (image, "data", "off")]
     options: list[str] = []
@@ -55,7 +55,7 @@ def cut_after(disk: Disk, image: Path, console: Path, awaited: str, seconds: flo
 
 
 def recover(image: Path, folder: Path) -> None:
-    """The files of an image as the next boot would find them: its journal is replayed."""
+    """Return the files of an image as the next boot would find them, with the journal replayed."""
     tool("e2fsck", "-f", "-p", image, good=(0, _MENDED))
     folder.mkdir()
     tool("debugfs", "-R", f"rdump / {folder}", image)

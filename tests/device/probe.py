@@ -1,4 +1,4 @@
-"""What the runtime makes of images on this machine, as JSON: probe.py MODEL FOLDER BACKEND."""
+"""Print as JSON what the runtime computes from images on this machine: probe.py MODEL FOLDER BACKEND."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _hash(pixels: np.ndarray) -> str:
 
 
 def resized() -> dict[str, str]:
-    """Of random images, the hardest there are."""
+    """Return resized random images, the hardest kind."""
     random, found = np.random.default_rng(0), {}
     for height, width in SIZES:
         for repeat in range(REPEATS):

@@ -1,4 +1,4 @@
-"""What a power cut may take of the files of ``edgeclf run``, and what it may not."""
+"""Which files of ``edgeclf run`` a power cut may affect, and which it may not."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ def _digest(path: Path) -> str:
 
 
 class Promises:
-    """Of one disk from cut to cut.
+    """The guarantees for one disk from cut to cut.
 
     Args:
-        folder: the files that it was made of.
+        folder: the files that it was made from.
     """
 
     def __init__(self, folder: Path) -> None:
         self._may_be = {name: {_digest(folder / name)} for name in (MODEL, CONFIG)}
 
     def broken(self, events: list[Event], folder: Path, replaced_whole: bool) -> dict[str, str]:
-        """By what is concerned, what was promised and is not so.
+        """Return, by subject, the guarantees that were broken.
 
         Args:
-            events: of ``unattended.py`` until the power was cut.
-            folder: what its disk had then.
-            replaced_whole: whether its model was synced before it was renamed; if not, it may be anything, and the copy
-                of the last good one is needed.
+            events: events of ``unattended.py`` until the power was cut.
+            folder: contents of its disk after that.
+            replaced_whole: whether its model was synced before it was renamed; if not, it may be damaged, and the last
+                good copy is needed.
         """
         self._follow(events)
         found = {name: text for name, text in self._replaced(folder) if replaced_whole or name != MODEL}
@@ -58,7 +58,7 @@ class Promises:
         return found
 
     def _follow(self, events: list[Event]) -> None:
-        """What is being replaced may be the old file or the new one; what was replaced is the new one."""
+        """A file being replaced may be the old or the new one; a replaced file is the new one."""
         begun = dict[str, str]()
         for event in events:
             if event["what"] == "begins":
@@ -89,7 +89,7 @@ def _is_whole(image: Path) -> bool:
 
 
 def whole_lines(folder: Path) -> list[bytes]:
-    """The JSON lines, oldest first, but for one that was being written."""
+    """Return the complete JSON lines, oldest first, without one that was being written."""
     files = sorted(folder.glob(f"{SEEN}*"), key=lambda path: -int(path.suffix[1:]) if path.name != SEEN else 0)
     lines = [line for file in files for line in file.read_bytes().splitlines(keepends=True)]
     return lines if not lines or lines[-1].endswith(b"\n") else lines[:-1]

@@ -1,4 +1,4 @@
-"""What is done in the emulated machine: one line of JSON after ``@@`` for each thing that was tried."""
+"""The scenario for the emulated machine: prints one line of JSON after ``@@`` for each step."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def frames() -> int:
 
 
 def awaited(so, seconds: float) -> float:
-    """Seconds until it is so; -1 when it does not become so."""
+    """Return the seconds until a condition holds; -1 if it does not."""
     start = time.monotonic()
     while time.monotonic() - start < seconds:
         if so():
@@ -60,7 +60,7 @@ def awaited(so, seconds: float) -> float:
 
 
 def faults(camera: Camera):
-    """Name, how it is pressed, how it is mended if it lasts, and the states one of which must be seen."""
+    """Return for each fault its name, how it is triggered, how it is cleared if it lasts, and the expected states."""
     yield "unplugged", lambda: camera.hold("Disconnect"), camera.release, ("lost",)
     yield "fatal error", lambda: camera.press("Inject Fatal Streaming Error"), None, ("lost",)
     dropped = "Percentage of Dropped Buffers"
@@ -70,7 +70,7 @@ def faults(camera: Camera):
 
 
 def suffer(name: str, press, mend, expected: tuple) -> None:
-    """One fault from its begin until frames have come again for a while."""
+    """Run one fault from its beginning until frames have come again for a while."""
     known, begin = len(states()), time.time()
     press()
     noticed = awaited(lambda: set(states()[known:]) & set(expected), 30)
@@ -86,7 +86,7 @@ def suffer(name: str, press, mend, expected: tuple) -> None:
 
 
 def damaged(camera: Camera) -> None:
-    """Buffers that the driver marks as damaged are no reason to open it again."""
+    """Buffers that the driver marks as damaged are no reason to reopen the camera."""
     known, before = len(states()), frames()
     for _ in range(5):
         camera.press("Inject V4L2_BUF_FLAG_ERROR")
@@ -135,7 +135,7 @@ def serves() -> bool:
 
 
 def page() -> None:
-    """The web page of a camera that runs, and what it asks for."""
+    """Request the web page of a running camera, and what it loads."""
     words = ["run", MODEL, "--source", "/dev/video0", "--size", "640x360", "--format", "YUYV", "--web", PAGE]
     with open("/tmp/web", "w") as said:
         process = subprocess.Popen([*EDGECLF, *words], stdout=subprocess.DEVNULL, stderr=said)
@@ -152,7 +152,7 @@ def page() -> None:
 
 
 def photographs() -> list:
-    """How each begins."""
+    """Return the first bytes of each photograph."""
     files = sorted(pathlib.Path("/tmp/photos/grey").glob("*"))
     return [file.read_bytes()[:2].hex() for file in files]
 

@@ -1,4 +1,4 @@
-"""The emulated Raspberry Pi with a disk and systemd: one logs in, and what was written is there after the next boot."""
+"""The emulated Raspberry Pi with a disk and systemd: login works, and written files survive the next boot."""
 
 from __future__ import annotations
 

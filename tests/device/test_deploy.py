@@ -23,7 +23,7 @@ MANY = 600  # seconds: an emulated processor is slow
 
 
 class Pi(Device):
-    """The machine as what is deployed to."""
+    """The machine as a target of deployments."""
 
     patience = 3600
 
@@ -43,7 +43,7 @@ class Pi(Device):
         }
 
     def said(self, words: str) -> str:
-        """Return what a command prints there."""
+        """Return a command's output on the machine."""
         done = self._machine.ssh(words, seconds=MANY)
         assert done.returncode == 0, done
         return done.stdout.decode()

@@ -1,4 +1,4 @@
-"""The whole emulated Raspberry Pi: our wheel beside a camera of the kernel's, whose faults are pressed; minutes."""
+"""The complete emulated Raspberry Pi: our wheel with the kernel's own camera, whose faults are triggered; minutes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOTICED = {
     "fatal error": 2.0,
     "silent": 4.0,
     "frozen": 5.0,
-}  # seconds; --config says frozen_after = 3
+}  # seconds; --config sets frozen_after = 3
 SLACK = 3.0  # seconds, for a busy machine
 ROUNDS = 3
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.needs("machine")
 
 @pytest.fixture(scope="module")
 def events(wheel: Path, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Events:
-    """All that the scenario said."""
+    """All events of the scenario."""
     folder = tmp_path_factory.mktemp("machine")
     root, unpacked = userland(ARM64), kernel()
     site = install(ARM64, root, "site", f"{wheel}{EXTRAS}", "-c", str(ROOT / "constraints.txt"))
@@ -118,7 +118,7 @@ def test_its_page_shows_what_the_camera_sees(events: Events) -> None:
     assert before["source"]["state"] == after["source"]["state"] == "running"
     assert after["frames"] > before["frames"]
     samples = [one for family in text_string_to_metric_families(page["metrics"]) for one in family.samples]
-    assert sum(one.value for one in samples if one.name == "edgeclf_frames_total") > 3  # of all labels
+    assert sum(one.value for one in samples if one.name == "edgeclf_frames_total") > 3  # summed over all labels
 
 
 def test_it_collects_photographs(events: Events) -> None:

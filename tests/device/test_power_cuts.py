@@ -1,6 +1,6 @@
-"""The power of the emulated Raspberry Pi is cut while a model is swapped, snapshots and JSON lines are written.
+"""The emulated Raspberry Pi loses power while a model is replaced, and snapshots and JSON lines are written.
 
-Its kernel writes nothing by itself but names, every second: what was not synced is lost.
+Its kernel only writes names by itself, every second: what was not synced is lost.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ pytestmark = pytest.mark.needs("machine")
 HERE = Path(__file__).parent
 ROUNDS = int(os.environ.get("EDGECLF_ROUNDS", "20"))
 SEED = 20
-LONGEST = {"seen": 10.0, "running": 12.0, "judged": 6.0}  # seconds until the cut, after it has said so
-FPS, LASTS = 4, 600  # of its video, in seconds: longer than any round
+LONGEST = {"seen": 10.0, "running": 12.0, "judged": 6.0}  # seconds from the console's text to the cut
+FPS, LASTS = 4, 600  # frame rate and length of its video, in seconds: longer than any round
 TURNS = ("running", "running", "seen", "judged")
 _CONFIG = f"""# 0
 source = "/work/video.avi"
@@ -46,12 +46,12 @@ snapshot_every = 0.5
 
 @pytest.fixture
 def files(model: Path, float_model: Path, tmp_path: Path) -> Path:
-    """The folder of what the second disk begins with."""
+    """The folder with the initial contents of the second disk."""
     folder = tmp_path / "work"
     folder.mkdir()
     for name, path in {MODEL: model, "first.tflite": model, "second.tflite": float_model}.items():
         shutil.copy(path, folder / name)
-    shown = np.random.default_rng(SEED).integers(0, 256, (FPS * LASTS, 4, 5, 3), np.uint8)  # none looks like the last
+    shown = np.random.default_rng(SEED).integers(0, 256, (FPS * LASTS, 4, 5, 3), np.uint8)  # all different
     images = (cv2.resize(one, (160, 120), interpolation=cv2.INTER_NEAREST) for one in shown)
     write_video(folder / "video.avi", FPS, images)
     (folder / CONFIG).write_text(_CONFIG, "utf-8")
@@ -61,10 +61,10 @@ def files(model: Path, float_model: Path, tmp_path: Path) -> Path:
 
 
 def test_no_cut_takes_what_was_kept(wheel: Path, files: Path, tmp_path: Path) -> None:
-    """In each second round a program that does not sync renames the models; in the next it has to start with that.
+    """In every second round a program that does not sync renames the models; the next round starts with the result.
 
-    Rounds by turns: while it runs, by either way; while it starts, with what the one before left; after a model was
-    adopted. So each state that a cut left is started with.
+    Rounds alternate: while it runs, with either way; while it starts, with what the previous round left; after a model
+    was adopted. So each state that a cut left is started with.
     """
     made, image, out, console = disk(wheel), tmp_path / "data.ext4", tmp_path / "out", tmp_path / "console"
     make_disk(files, image)
@@ -87,11 +87,11 @@ def test_no_cut_takes_what_was_kept(wheel: Path, files: Path, tmp_path: Path) ->
     print(f"{len(lines)} JSON lines, {kept} snapshots")
     assert replaced >= ROUNDS // 2
     assert judged["adopted"] >= ROUNDS // 10
-    assert copies >= ROUNDS // 10  # or no cut came before a model was written
+    assert copies >= ROUNDS // 10  # or every cut came before a model was written
 
 
 def test_without_fsync_a_cut_takes_it(wheel: Path, files: Path, tmp_path: Path) -> None:
-    """The check before can fail, of each kind of file; the copy may have got to the disk with what the kernel wrote."""
+    """The previous check can fail for each kind of file; the copy may reach the disk with the kernel's own writes."""
     image, out = tmp_path / "data.ext4", tmp_path / "out"
     make_disk(files, image)
     words = f"seed={SEED} fsync=no by=sync until=running"

@@ -1,4 +1,4 @@
-"""`edgeclf teach` on emulated devices: what is taught there, without TensorFlow, is as good as what is taught here."""
+"""`edgeclf teach` on emulated devices: a model taught there, without TensorFlow, is as good as one taught here."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.device.noisydigits import rows_to_classify, rows_to_learn, write_digi
 from tests.device.test_userland import TFLITE
 from tests.device.userland import ARM64, ARMHF, EXTRAS, ROOT, Userland, install, run, userland
 
-TAUGHT, SHOWN = 24, 18  # images of the digits 0, 1 and 2 together
+TAUGHT, SHOWN = 24, 18  # number of images of the digits 0, 1 and 2 together
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def _answers(model: Path, folder: Path) -> dict[str, str]:
 
 
 def _taught_there(kind: Userland, root: Path, site: str, *words: str) -> dict[str, str]:
-    """Teach on the device with the photographs; return its answers. ``taught.tflite`` is in its folder ``work``."""
+    """Teach on the device with the photographs; return its answers. ``taught.tflite`` is in the folder ``work``."""
     edgeclf = ["-m", "edgeclf_runtime"]
     print(run(kind, root, site, *edgeclf, "teach", *words, "/work/photos", "-o", "/work/taught.tflite"))
     assert "as exported" in run(kind, root, site, *edgeclf, "verify", "/work/taught.tflite")
@@ -64,8 +64,8 @@ def _is_as_good_as_here(kind: Userland, root: Path, site: str, work: Path, here:
     brought = _answers(root / "work/taught.tflite", work / "shown")
     right = [_right(_answers(here, work / "shown")), _right(there), _right(brought)]
     print(f"{kind.name}: of {SHOWN} images right: taught here {right[0]}, there {right[1]}, its file here {right[2]}")
-    assert right[0] > SHOWN * 0.6  # a third by chance
-    assert min(right[1:]) >= right[0] - 2  # its kernels round in another way
+    assert right[0] > SHOWN * 0.6  # a third would be chance
+    assert min(right[1:]) >= right[0] - 2  # its kernels round differently
     assert sum(there[name] != brought[name] for name in there) <= 1
 
 

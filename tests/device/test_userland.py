@@ -1,4 +1,4 @@
-"""Our wheel on other processors, emulated: the same pixels bit for bit, the same labels; scores as near as is said."""
+"""Our wheel on other, emulated processors: the same pixels bit for bit, the same labels, and scores within limits."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from tests.device.noisydigits import COUNT, rows_to_classify, rows_to_learn, wri
 from tests.device.userland import ARM64, ARMHF, EXTRAS, ROOT, Userland, install, run, userland
 
 HERE = Path(__file__).parent
-# The share of labels that tflite-runtime's kernels, which round differently on each processor, may change.
+# Share of labels that tflite-runtime's kernels, which round differently on each processor, may change.
 ROUNDED = {"trained": 0.0, "hardly trained": 0.05}
-STEP = 1 / 256  # of an int8 score
+STEP = 1 / 256  # one step of an int8 score
 TRAINING: dict[str, object] = {"size": 64, "train_size": 64, "epochs": 6, "flip": False}
 TFLITE = ("tflite-runtime==2.14.0", "numpy<2", "opencv-python-headless==4.11.0.86")
 
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two hundred, of many sizes, as JPEG, PNG and WebP files."""
+    """Two hundred images of many sizes, as JPEG, PNG and WebP files."""
     folder = tmp_path_factory.mktemp("pictures")
     write_digits(rows_to_classify(), 1, lambda number, digit: folder / f"{number:03}")
     return folder
@@ -34,9 +34,9 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def models(model: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The int8 files of a network trained on hundreds like them, and of one that has seen 39 images.
+    """The int8 files of a network trained on hundreds of such images, and of one trained on only 39.
 
-    Of the second many an image lies between two classes, where a rounding decides.
+    The second one places many images between two classes, where rounding decides.
     """
     folder = tmp_path_factory.mktemp("trained")
     write_digits(rows_to_learn(), 2, lambda number, digit: folder / "photos" / str(digit) / f"{number:03}")
@@ -71,7 +71,7 @@ def _there(kind: Userland, root: Path, site: str, model: Path, images: Path, bac
 
 
 def _compare(name: str, here: dict[str, Any], there: dict[str, Any]) -> tuple[int, float]:
-    """Every pixel is the same; says and gives how many labels differ, and how far scores are apart at most."""
+    """Check that all pixels are equal; return how many labels differ, and the largest difference of scores."""
     for what, count in (("resized", 336), ("decoded", COUNT), ("fast", COUNT), ("seen", COUNT)):
         assert len(here[what]) == count
         assert there[what] == here[what]

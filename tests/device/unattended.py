@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""First process of a machine whose power is cut: `edgeclf run`, while its model and its config are replaced.
+"""First process of a machine that loses power: `edgeclf run`, while its model and its config are replaced.
 
-The console gets a line of JSON after ``@@`` for each thing that was done. What is not synced stays in memory.
+The console gets a line of JSON after ``@@`` for each step. What is not synced stays in memory.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from typing import Any
 sys.path.insert(0, "/opt/site")
 WORK = pathlib.Path("/work")
 MODEL, CONFIG, SEEN = WORK / "model.tflite", WORK / "run.toml", WORK / "seen.jsonl"
-STARTING, JUDGED = 200.0, 150.0  # seconds until there are frames, and until a model is adopted, at most
+STARTING, JUDGED = 200.0, 150.0  # maximum seconds until there are frames, and until a model is adopted
 PAUSE = 3.0  # seconds until the next model
 REPORT = 0.25  # seconds
-# Of the kernel: write what is synced, and nothing of its own between the lines of the console.
+# Kernel settings: write what is synced, and print nothing between the lines of the console.
 SETTINGS = {"vm/dirty_writeback_centisecs": 0, "vm/dirty_expire_centisecs": 360_000, "kernel/printk": 1}
 _lock = threading.Lock()
 
@@ -40,7 +40,7 @@ def say(what: str, **values: object) -> None:
 
 
 def words() -> dict[str, str]:
-    """Of the kernel's command line."""
+    """Return the arguments on the kernel's command line."""
     pairs = pathlib.Path("/proc/cmdline").read_text().split()
     return dict(pair.split("=", 1) for pair in pairs if "=" in pair)
 
@@ -54,7 +54,7 @@ def prepare() -> None:
 
 
 def without_fsync() -> None:
-    """In this process, and in all that it starts."""
+    """Disable fsync in this process, and in all that it starts."""
     os.fsync = lambda fd: None
     folder = pathlib.Path("/tmp/without")
     folder.mkdir()
@@ -63,7 +63,7 @@ def without_fsync() -> None:
 
 
 def lines() -> list[dict[str, Any]]:
-    """The last ones of the JSON lines that are whole."""
+    """Return the last complete JSON lines."""
     try:
         with open(SEEN, "rb") as file:
             file.seek(max(0, os.path.getsize(SEEN) - 4000))
@@ -73,17 +73,17 @@ def lines() -> list[dict[str, Any]]:
 
 
 def newest() -> float:
-    """When the last frame was; 0 before the first."""
+    """Return the time of the last frame; 0 before the first."""
     return max((line["time"] for line in lines() if "frame" in line), default=0)
 
 
 def judged(since: float) -> bool:
-    """Whether a line speaks of a model that was put there."""
+    """Return whether a line mentions a model that was put there."""
     return any("model" in line and line["time"] > since for line in lines())
 
 
 def awaited(so: Callable[..., bool], since: float, seconds: float) -> bool:
-    """Whether it becomes so in that time."""
+    """Return whether a condition holds within this time."""
     until = time.monotonic() + seconds
     while not (was := so(since)) and time.monotonic() < until:
         time.sleep(REPORT)
@@ -101,7 +101,7 @@ def report() -> None:
 
 
 def model(number: int) -> bytes:
-    """One of two networks, which tells its number: a model file may end in a ZIP archive with a comment."""
+    """Return one of two networks with a number, stored as the comment of the ZIP archive at its end."""
     path = "/tmp/numbered.tflite"
     shutil.copy(WORK / ("first.tflite", "second.tflite")[number % 2], path)
     with zipfile.ZipFile(path, "a") as archive:
@@ -147,4 +147,4 @@ def main() -> None:
 try:
     main()
 except BaseException:
-    say("broken", trace=traceback.format_exc())  # The kernel does not outlive its first process.
+    say("broken", trace=traceback.format_exc())  # the kernel panics if its first process ends

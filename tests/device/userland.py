@@ -1,4 +1,4 @@
-"""A Raspberry Pi's Debian as a folder, with our runtime and its wheels in it, made on this machine."""
+"""Debian for a Raspberry Pi as a folder, with our runtime and its wheels, made on this machine."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ __all__ = ["ARM64", "ARMHF", "CACHE", "EXTRAS", "Userland", "install", "run", "t
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 CACHE = ROOT / ".pi"
-EXTRAS = "[web,metrics]"  # of our wheel, for the machine that serves a page
-# Linked by a script of their packages, which mmdebstrap did not run.
+EXTRAS = "[web,metrics]"  # extras of our wheel, for the machine that serves a page
+# Linked by scripts of their packages, which mmdebstrap did not run.
 _ALTERNATIVES = "/usr/lib/arm-linux-gnueabihf/blas:/usr/lib/arm-linux-gnueabihf/lapack"
 _DEVICES = {"null": (1, 3), "zero": (1, 5), "urandom": (1, 9)}
 
@@ -29,13 +29,13 @@ class Userland:
     """One kind of machine.
 
     Attributes:
-        name: Debian's of the processors.
-        emulator: of one program.
-        processor: that is emulated.
-        platforms: of the wheels that fit.
-        packages: of Debian.
-        folder: below ``.pi``; the name, where it is not given.
-        options: of mmdebstrap.
+        name: Debian's name of the architecture.
+        emulator: emulator of a single program.
+        processor: the emulated processor.
+        platforms: platform tags of suitable wheels.
+        packages: Debian packages.
+        folder: folder in ``.pi``; by default the name.
+        options: options of mmdebstrap.
     """
 
     name: str
@@ -64,7 +64,7 @@ ARMHF = Userland(
 
 
 def userland(kind: Userland) -> Path:
-    """Its folder below ``.pi``; Debian's packages are unpacked once, without a second stage."""
+    """Return its folder in ``.pi``; Debian's packages are unpacked once, without a second stage."""
     root = CACHE / (kind.folder or kind.name)
     ready = root / "ready"
     if ready.exists() and ready.read_text("utf-8") == kind.packages:
@@ -84,7 +84,7 @@ def userland(kind: Userland) -> Path:
 
 
 def _stand_ins(root: Path) -> None:
-    """Plain files in place of the kernel's: XNNPACK reads /proc/cpuinfo, and this machine's would mislead it."""
+    """Create plain files in place of the kernel's: XNNPACK reads /proc/cpuinfo, and this machine's would mislead it."""
     for folder in ("proc", "sys/devices/system/cpu", "dev", "tmp", "opt", "work"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     shutil.copy(HERE / "cpuinfo.pi4", root / "proc" / "cpuinfo")
@@ -96,12 +96,12 @@ def _stand_ins(root: Path) -> None:
 
 
 def install(kind: Userland, root: Path, name: str, wheel: Path | str, *others: str, alone: bool = False) -> str:
-    """Our wheel, and what it asks for, in ``/opt/NAME``, which is returned for PYTHONPATH.
+    """Install our wheel and its requirements in ``/opt/NAME``; return that for PYTHONPATH.
 
     Args:
-        wheel: its path, with the extras in brackets.
-        others: requirements besides, which also choose versions.
-        alone: its requirements come from Debian or from ``others``.
+        wheel: path of the wheel, with the extras in brackets.
+        others: further requirements, which also select versions.
+        alone: whether its requirements come from Debian or from ``others``.
     """
     target = root / "opt" / name
     pip = [*_pip("install", kind), "--no-compile", "--root-user-action=ignore", "--target", str(target), "--upgrade"]
@@ -112,7 +112,7 @@ def install(kind: Userland, root: Path, name: str, wheel: Path | str, *others: s
 
 
 def wheels_for(kind: Userland, wheel: Path, extras: str) -> Path:
-    """A folder below ``.pi`` with our wheel and all that it asks for, as wheels for this machine."""
+    """Return a folder in ``.pi`` with our wheel and all its requirements, as wheels for this machine."""
     folder = CACHE / f"wheels-{kind.name}"
     shutil.rmtree(folder, ignore_errors=True)
     pinned = ["-c", str(ROOT / "constraints.txt")]
@@ -121,18 +121,18 @@ def wheels_for(kind: Userland, wheel: Path, extras: str) -> Path:
 
 
 def _pip(command: str, kind: Userland) -> list[str]:
-    """The command of pip for another machine's wheels."""
+    """Return the pip command for another machine's wheels."""
     pip = [sys.executable, "-m", "pip", command, "--quiet", "--disable-pip-version-check", "--only-binary=:all:"]
     pip += ["--implementation", "cp", "--python-version", "3.11", "--abi", "cp311", "--abi", "abi3", "--abi", "none"]
     return pip + [word for platform in (*kind.platforms, "any") for word in ("--platform", platform)]
 
 
 def run(kind: Userland, root: Path, site: str, *words: str) -> str:
-    """What a Python program says in it on standard output, under the emulator of one processor."""
+    """Return the standard output of a Python program, run under the emulator of one processor."""
     emulator, chroot = (shutil.which(program, path=PATH) for program in (kind.emulator, "chroot"))
     assert emulator
     assert chroot
-    shutil.copy(emulator, root / "emulator")  # is static, so that nothing has to be registered with the kernel
+    shutil.copy(emulator, root / "emulator")  # it is static, so that nothing has to be registered with the kernel
     environment = {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8", "LD_LIBRARY_PATH": _ALTERNATIVES}
     environment |= {"PYTHONPATH": site, "QEMU_CPU": kind.processor}
     command = [chroot, str(root), "/emulator", "/usr/bin/python3", *words]
@@ -142,7 +142,7 @@ def run(kind: Userland, root: Path, site: str, *words: str) -> str:
 
 
 def tool(*words: object, good: tuple[int, ...] = (0,)) -> None:
-    """Run a program of this machine, also of an administrator's folders; it must end with one of the statuses."""
+    """Run a program of this machine, including those in an administrator's folders; check its exit status."""
     command = list(map(str, words))
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PATH": PATH}, check=False)
     assert done.returncode in good, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"

@@ -20,8 +20,8 @@ class Block:
     """One block.
 
     Attributes:
-        line: of the page, from 1, at which it begins.
-        language: ``shell`` for an indented block; what a fence says for the others: ``text`` for listings and output.
+        line: the page's line, from 1, where the block begins.
+        language: ``shell`` for an indented block; otherwise the fence's word: ``text`` for listings and output.
         text: its content, without the indentation.
         reason: why it is not run, from the mark before it; None if it is run.
     """
@@ -35,10 +35,10 @@ class Block:
 def blocks(page: str) -> list[Block]:
     """Return all blocks of a page, from top to bottom.
 
-    An indented block begins after an empty line or a mark, and goes on over empty lines.
+    An indented block begins after an empty line or a mark, and continues over empty lines.
 
     Raises:
-        ValueError: a mark stands before no block, or a fence is not closed.
+        ValueError: no block follows a mark, or a fence is not closed.
     """
     result: list[Block] = []
     lines = page.splitlines()
@@ -50,7 +50,7 @@ def blocks(page: str) -> list[Block]:
             reason, free = mark[1], True
             number += 1
         elif fence := _FENCE.fullmatch(line):
-            number = lines.index("```", begin + 1)  # a ValueError where it is not closed
+            number = lines.index("```", begin + 1)  # a ValueError if it is not closed
             result.append(Block(begin + 1, fence[1] or "text", "\n".join(lines[begin + 1 : number]), reason))
             number, reason, free = number + 1, None, False
         elif free and line.startswith("    "):

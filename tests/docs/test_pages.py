@@ -1,4 +1,4 @@
-"""Each page's commands run from top to bottom in a small world: ``make test-docs``."""
+"""The commands of each page run from top to bottom in a small world: ``make test-docs``."""
 
 from __future__ import annotations
 

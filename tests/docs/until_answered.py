@@ -1,4 +1,4 @@
-"""Run ``edgeclf run`` or ``capture``, which go on until they are stopped, and stop it as a user does:
+"""Run ``edgeclf run`` or ``capture``, which run until they are stopped, and stop it as a user does:
 until_answered.py COMMAND...
 
 Waits for an answer, a photograph or the page's address, then presses Ctrl-C. Exits with the command's own status, or 0
@@ -15,12 +15,12 @@ import sys
 import threading
 
 _ENOUGH = re.compile(r"\d%|press Ctrl-C to stop|^\S+\.(?:jpg|png)$")
-_AT_MOST = 120.0  # seconds
+_AT_MOST = 120.0  # maximum time in seconds
 
 
 def main() -> None:
-    """Pass the output on."""
-    # Started from a background job, a process inherits that SIGINT is ignored.
+    """Run the command and pass its output on."""
+    # A process started from a background job inherits that SIGINT is ignored.
     listens = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     stopped = False
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}

@@ -48,7 +48,7 @@ class World:
     ``edgeclf.toml`` makes trainings small. The commands run as written, except for hardware that a test machine lacks.
 
     Args:
-        folder: empty.
+        folder: an empty folder.
         model: becomes ``model.tflite``.
         run: a training, copied to ``runs/mine``; None for pages that train it themselves.
         wheels: a folder that becomes ``dist``; None for pages that install nothing from it.
@@ -63,7 +63,7 @@ class World:
         self._instead = {
             _WITHOUT_SOURCE: r"\1 --source 0",
             r"--source (?:0|csi)\b": f"--source {camera}",
-            r"\bstream\(0\)": "stream('video.mp4')",  # which ends
+            r"\bstream\(0\)": "stream('video.mp4')",  # a source that ends
             r"\bopen_source\(0,": "open_source('video.mp4',",
             r"\bepochs=\d+": "epochs=1, size=64, train_size=64, batch_size=16",
             r"homeassistant\.local": broker or "homeassistant.local",

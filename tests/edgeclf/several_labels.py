@@ -1,4 +1,4 @@
-"""Images with several labels for tests: coloured shapes, as many as labels, on grey noise."""
+"""Test images with several labels: coloured discs, one for each label, on grey noise."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _COLOURS = {"blue": (40, 60, 220), "green": (40, 200, 60), "red": (220, 40, 40)}
 
 
 def shapes(present: list[str], rng: np.random.Generator) -> Pixels:
-    """Draw a disc of each colour, each in a quarter of its own: uint8 RGB ``[64, 64, 3]``."""
+    """Draw a disc of each colour, each in its own quarter: uint8 RGB ``[64, 64, 3]``."""
     pixels = rng.integers(90, 150, (64, 64, 3), np.uint8)
     for label, quarter in zip(present, rng.permutation(4), strict=False):
         centre = (16 + 32 * int(quarter % 2), 16 + 32 * int(quarter // 2))

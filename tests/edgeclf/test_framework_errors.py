@@ -51,7 +51,7 @@ def test_an_epoch_that_runs_out_of_memory_keeps_the_one_before(
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda tf: tf.cast(tf.constant("1"), tf.float32), "--xla"),  # which it has not implemented
+        (lambda tf: tf.cast(tf.constant("1"), tf.float32), "--xla"),  # not implemented in XLA
         (lambda tf: tf.reshape(tf.zeros(3), [2, 2]), "InvalidArgumentError"),
     ],
 )
@@ -85,7 +85,7 @@ def test_processors_are_counted_by_affinity_and_quota(tmp_path: Path, monkeypatc
     assert usable_cores(two) == 3
     (two / "sys/fs/cgroup/app.slice/run").mkdir()
     (two / "sys/fs/cgroup/app.slice/run/cpu.max").write_text("max 100000\n", "ascii")
-    assert usable_cores(two) == 3  # of the group above
+    assert usable_cores(two) == 3  # the limit of the group above
     box = "sys/fs/cgroup/cpu,cpuacct/box/cpu.cfs"
     one = {f"{box}_quota_us": "50000", f"{box}_period_us": "100000"}
     assert usable_cores(_groups(tmp_path / "1", "4:memory:/box\n3:cpu,cpuacct:/box\n", one)) == 1
@@ -116,7 +116,7 @@ def test_a_disk_without_locks_works(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with work_folder(tmp_path / "model.tflite") as folder:
         (folder / "work").write_text("x", "ascii")
     assert not folder.exists()
-    assert left.exists()  # whose it is, nobody can tell
+    assert left.exists()  # its owner is unknown
 
 
 def test_the_image_cache_works_without_optional_system_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

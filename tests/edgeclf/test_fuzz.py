@@ -93,7 +93,7 @@ def test_the_undamaged_checkpoint_is_accepted(tmp_path: Path) -> None:
 def test_a_damaged_checkpoint(content: bytes, tmp_path: Path) -> None:
     with bounded(64, WeightsError):
         for tensor in _read(tmp_path, content).values():
-            tensor.tobytes()  # touches all of it
+            tensor.tobytes()  # access all of it
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_damaged_checkpoint(content: bytes, tmp_path: Path) -> None:
         (_state(_tensor(5, (2, 3))), "beyond its storage"),
         (_state(_tensor(0, (2**30, 2**30), (0, 0))), "beyond its storage"),
         (b"\x80\x02}(" + b"".join(b"X\x01\0\0\0" + name + _tensor() for name in (b"a", b"b")) + b"u.", "share their"),
-        # Made as it should be, then changed by an operation that sets attributes.
+        # Made correctly, then changed by an operation that sets attributes.
         (_state(_tensor() + b"}X\x06\0\0\0stride(J\xfd\xff\xff\xff\x8a\x00tsb"), "not a checkpoint"),
         (_state(_tensor() + b"N}X\x06\0\0\0strideNs\x86b"), "not a checkpoint"),
         (b"\x80\x02" + REBUILD + b"N}X\x0c\0\0\0__defaults__)s\x86b.", "not a checkpoint"),
@@ -112,7 +112,7 @@ def test_a_damaged_checkpoint(content: bytes, tmp_path: Path) -> None:
         (b"\x80\x02}r\xff\xff\xff\x0f.", "a memo with gaps"),
         (b"\x80\x05\x96\xff\xff\xff\xff\x0f\0\0\0.", "not a checkpoint"),
         (b"\x80\x04\x8e\xff\xff\xff\xff\x0f\0\0\0.", "not a checkpoint"),
-        # Names that are not a tensor's.
+        # Names other than a tensor's.
         (pickle.dumps(OrderedDict(a=print), protocol=2), "it names __builtin__.print"),
         (b"\x80\x02cos\nsystem\nX\x04\0\0\0exit\x85R.", "it names os.system"),
         (b"\x80\x04\x8c\x02os\x8c\x06system\x93X\x04\0\0\0exit\x85R.", "it holds the operation SHORT_BINUNICODE"),

@@ -37,7 +37,7 @@ def test_an_export_shows_bars_and_each_figure_once(run: Run, tmp_path: Path) -> 
         assert sum(once in line for line in lines) == (2 if once == "of 9 images" else 1), lines
     assert lines[-1] == "Next: edgeclf run m.tflite --source 0"
     assert not [line for line in lines if re.match(r"[IWE]\d{4} |WARNING|.*\.(cc|py):\d+", line)]
-    assert screen.text.count("\x1b[?25l") == screen.text.count("\x1b[?25h")  # every bar gave the cursor back
+    assert screen.text.count("\x1b[?25l") == screen.text.count("\x1b[?25h")  # every bar restored the cursor
     report = json.loads((tmp_path / "m.parity.json").read_text("utf-8"))
     accuracy = f"int8 file {report['parity']['int8_accuracy']:.1%}"
     assert sum(accuracy in line for line in lines if line.startswith("validation")) == 1

@@ -1,4 +1,4 @@
-"""The network sees the same part of a camera's image in training, in figures, in the file and on the device."""
+"""The network sees the same part of a camera's image in training, in evaluations, in the file and on the device."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ VIEW: dict[str, object] = {"region": REGION, "rotate": 90, "camera_flip": "horiz
 
 @pytest.fixture(scope="module")
 def wholes(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The digits as a camera lying on its side sees them: each fills the region, pixel for pixel."""
+    """The digits as seen by a camera mounted on its side: each fills the region exactly."""
     folder, rng = tmp_path_factory.mktemp("wholes"), np.random.default_rng(0)
     for file in sorted(digits.rglob("*.png")):
         pixels = cv2.imread(str(file))
@@ -118,7 +118,7 @@ def test_evaluate_crops_files_only_with_whole(exported: Path, digits: Path, whol
     assert marked["accuracy"] == cut["accuracy"] > 0.9
     assert marked["confusion"] == cut["confusion"]
     assert whole["accuracy"] < 0.7
-    own = _command("evaluate", whole_run.path, "--json")  # its test part, seen as in the training
+    own = _command("evaluate", whole_run.path, "--json")  # its test part, seen as in training
     assert own["accuracy"] == whole_run.read_json("metrics")["test"]["accuracy"]
 
 
@@ -140,7 +140,7 @@ def test_only_the_named_sources_are_treated_as_whole_images(digits: Path, wholes
     elsewhere = Run(tmp_path, make_config({**VIEW, "whole": tmp_path}), sources)
     with pytest.raises(RunError, match=r"whole: .* is not one of the sources of photographs"):
         elsewhere.seen(listed)
-    with pytest.raises(DataError, match="gone: no such folder"):  # a source, though it is named so alone
+    with pytest.raises(DataError, match="gone: no such folder"):  # it names a source
         train_command([str(digits), "--whole", str(tmp_path / "gone"), "--rotate", "90"], standalone_mode=False)
 
 

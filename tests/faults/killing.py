@@ -1,4 +1,4 @@
-"""Processes that are killed at random moments."""
+"""Kill processes at random moments."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ EDGECLF = [sys.executable, "-m", "edgeclf_runtime"]
 
 
 class Killer:
-    """Ends commands with SIGKILL, their whole process group, at moments spread evenly over how long they take.
+    """Ends commands with SIGKILL, their whole process group, at moments spread evenly over their duration.
 
     Args:
-        log: of what they say.
-        seed: of the moments.
+        log: log file of their output.
+        seed: random seed of the moments.
 
     Attributes:
-        killed: how many were; the others had ended before.
+        killed: number of processes killed; the others had ended before.
     """
 
     def __init__(self, log: Path, seed: int) -> None:
@@ -40,7 +40,7 @@ class Killer:
         return time.monotonic() - start
 
     def cut(self, command: Sequence[object], seconds: float) -> bool:
-        """Start the process and kill it within this many seconds; return False if it succeeded before."""
+        """Start the process and kill it within this many seconds; return False if it succeeded first."""
         process = self._begin(command)
         try:
             status = process.wait(self._random.uniform(0, seconds))
@@ -54,7 +54,7 @@ class Killer:
 
     @contextmanager
     def beside(self, command: Sequence[object]) -> Iterator[None]:
-        """Run the process within the ``with`` block, then kill it; this kill is not counted."""
+        """Run the process during the ``with`` block, then kill it; this kill is not counted."""
         process = self._begin(command)
         try:
             yield

@@ -170,7 +170,7 @@ def test_a_running_classifier_goes_on_and_writes_again_when_there_is_room(
     text = (tmp_path / "said").read_text("utf-8")
     assert "Traceback" not in text
     complaints = [line for line in text.splitlines() if FULL in line]
-    assert 1 <= len(complaints) <= 16, text  # four writers; not for each of some hundred frames
+    assert 1 <= len(complaints) <= 16, text  # four writers; not one for each of some hundred frames
     assert len((tmp_path / "shown").read_text("utf-8").splitlines()) > 500
     grown = {file: file.stat().st_size for file in place.glob("seen.*")}
     assert grown != room
@@ -190,13 +190,13 @@ def test_snapshots_leave_free_what_they_are_told_to(disk: Small) -> None:
     lowest, counts = 1 << 60, []
     for number in range(400):
         if number == 200:
-            _fill(place, 200)  # somebody else, below what was to be left
+            _fill(place, 200)  # by another program, below the reserve
         sink.take(seen("cat", 0.5, number=number))
         lowest = min(lowest, shutil.disk_usage(place).free) if number < 200 else lowest
         counts.append(len(list(own_snapshots(place / "kept"))))
     assert 300_000 <= lowest < 320_000
     assert 50 < counts[199] == max(counts)
     newest = {snapshot.number for snapshot, _ in own_snapshots(place / "kept")}
-    assert counts[-1] >= 0.9 * counts[199]  # in the place of others, none for those who filled it
+    assert counts[-1] >= 0.9 * counts[199]  # they replace others; none is deleted for the other program
     assert max(newest) == 400
     assert shutil.disk_usage(place).free >= 180_000

@@ -1,6 +1,6 @@
-"""What is left when a command is killed at a random moment: the old result or the new one, and it goes on.
+"""What is left when a command is killed at a random moment: the old result or the new one, and it can be resumed.
 
-``EDGECLF_ROUNDS`` kills of each, 50 by default.
+Each is killed ``EDGECLF_ROUNDS`` times, 50 by default.
 """
 
 from __future__ import annotations
@@ -210,7 +210,7 @@ def test_a_replaced_model_is_the_old_one_or_the_new(
     place, seen, config = tmp_path / "model.tflite", tmp_path / "seen.jsonl", tmp_path / "run.toml"
     shutil.copyfile(model, place)
     config.write_text(f'reload = true\n[sinks]\njsonl = "{seen}"\nrotate = 100000000\n', "utf-8")
-    video = tmp_path / "video.avi"  # a model is adopted with a frame: they must not end
+    video = tmp_path / "video.avi"  # a model is adopted with a frame: frames must not end
     write_video(video, 20, (np.full((120, 160, 3), number % 256, np.uint8) for number in range(20 * 120)))
     runner = [*EDGECLF, "run", place, "--source", video, "--realtime", "--config", config]
     replacer = [sys.executable, "-c", _REPLACING, place, model, float_model]
@@ -230,7 +230,7 @@ def test_a_replaced_model_is_the_old_one_or_the_new(
     lines, adopted = len(found), sum(line.get("model") == "adopted" for line in found)
     print(f"\nhot swap: {lines} lines, {adopted} models adopted")
     assert lines >= len(before) + 10
-    assert adopted >= ROUNDS // 10  # or nothing was swapped
+    assert adopted >= ROUNDS // 10  # or nothing was replaced
     assert not [line for line in found if line.get("model") == "refused"]
     copies = [name for name in _hidden(tmp_path) if name.startswith(".model.tflite.good-")]
     assert [Path(name).suffix for name in copies] == [".tflite", ".txt"] * 2  # of the last good models

@@ -145,14 +145,14 @@ def test_nonsense(command: str, host: str, model: Path, tmp_path: Path, monkeypa
             answers[status] = answers.get(status, 0) + 1
             assert b"what nobody may see" not in content
             assert b"Traceback" not in content
-            if host == "0.0.0.0" and status == 200:  # nobody had the token
+            if host == "0.0.0.0" and status == 200:  # no client had the token
                 assert b"text/css" in content or b"image/svg" in content, content
         assert page.json()
         memory = page.memory()
         said = page.log.read_text("utf-8")
     print(f"\n{command}, {host}: {REQUESTS} requests, answers {answers}, {before} to {memory} MiB")
     assert "Traceback" not in said
-    assert "Web page," not in said  # a mistake of ours
+    assert "Web page," not in said  # an error of ours
     assert memory - before < 40
     assert not {status for status in answers if status >= 500 and status != 503}
     assert _tree(tmp_path, place) == outside
@@ -255,7 +255,7 @@ def _request(given: random.Random, port: int) -> bytes:
     if given.random() < 0.1:
         return given.randbytes(given.randrange(1, 600))
     body = given.choice(_BODIES).encode("latin-1")
-    if given.random() < 0.5:  # sound as far as HTTP goes
+    if given.random() < 0.5:  # valid as far as HTTP goes
         path = given.choice([path for path in _PATHS if path.startswith("/")])
         kind = "image/jpeg" if path.startswith("/photograph") else "application/json"
         head = f"Host: 127.0.0.1:{port}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
@@ -274,7 +274,7 @@ def _request(given: random.Random, port: int) -> bytes:
 
 
 def _ask(port: int, request: bytes) -> tuple[int, bytes]:
-    """Status and what came; 0 where nothing that could be told from nothing did."""
+    """Return the status and the content of a response; 0 if there was none."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         connection.settimeout(0.5)
         content = b""

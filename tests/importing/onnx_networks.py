@@ -67,7 +67,7 @@ def main() -> None:
         for tensor in network.graph.initializer:
             next(entry for entry in tensor.external_data if entry.key == "location").value = "../weights.bin"
         onnx.save(network, file)
-    if kind == "again":  # each tensor is the whole of a file that takes no space on the disk
+    if kind == "again":  # each tensor is all of a file that takes no space on disk
         os.truncate(Path(file).with_name("weights.bin"), 300_000_000)
         network = onnx.load(file, load_external_data=False)
         for tensor in network.graph.initializer:

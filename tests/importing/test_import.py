@@ -48,7 +48,7 @@ def test_a_network_becomes_a_complete_model_file(
     file = _written(kind, tmp_path)
     result = _import(file, digits, *words)
     assert result.exit_code == 0, result.exception or result.output
-    assert "all of them" in result.output  # on the Edge TPU, the padding of the max pooling, too
+    assert "all of them" in result.output  # on the Edge TPU, including the max pooling's padding
     with Classifier.load(file.with_suffix(".tflite")) as classifier:
         card = classifier.card
         assert card.labels == ("zero", "one", "two")

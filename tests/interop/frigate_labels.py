@@ -1,4 +1,4 @@
-"""The labels that Frigate's custom classification gives to images, as its version 0.17 does it:
+"""Print the labels that Frigate's custom classification gives to images, as in its version 0.17:
 frigate_labels.py FOLDER IMAGE...
 
 FOLDER holds model.tflite and labelmap.txt. Prints a JSON list of [label, score].

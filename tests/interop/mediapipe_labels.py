@@ -1,4 +1,4 @@
-"""Run in MediaPipe's own environment: python mediapipe_labels.py MODEL PICTURES.npy > JSON list of the best labels."""
+"""Print a JSON list of the best labels, in MediaPipe's own environment: mediapipe_labels.py MODEL PICTURES.npy."""
 
 import json
 import sys

@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def model(sure_model: Path) -> Path:
-    """A model that is sure of its answers, as other interpreters round differently."""
+    """A model that is confident in its answers, as other interpreters round differently."""
     return sure_model
 
 
@@ -70,7 +70,7 @@ def photos(digits: Path, tmp_path: Path) -> Path:
 
 
 def _in_mediapipe(model: Path, images: list[Pixels], tmp_path: Path) -> list[dict[str, Any]]:
-    """The best label of each image, and its score."""
+    """Return the best label of each image, and its score."""
     python = _environment("mediapipe")
     np.save(tmp_path / "pictures.npy", np.stack(images))
     script = Path(__file__).parent / "mediapipe_labels.py"

@@ -1,4 +1,4 @@
-"""``--window``, with an OpenCV that has windows, on a virtual screen."""
+"""``--window`` with an OpenCV that supports windows, on a virtual screen."""
 
 from __future__ import annotations
 
@@ -53,4 +53,4 @@ def test_the_window_opens_and_shows_the_images(model: Path, digits: Path, screen
     assert '"edgeclf"' in tree, errors
     assert process.returncode == 0, errors
     wrong = [line for line in errors.splitlines() if "Sink window" in line and "dropped so far" not in line]
-    assert not wrong, errors  # what still waited when it was ended is no fault
+    assert not wrong, errors  # messages still waiting at its end are fine

@@ -52,7 +52,7 @@ def test_a_network_agrees_with_timm(name: str, folder: Path) -> None:
     assert len(sizes) == 2
     for size in sizes:
         wanted = made[f"logits_{size}"]
-        assert np.abs(wanted[0] - wanted[1]).max() > 200 * _CLOSE  # it sees the images
+        assert np.abs(wanted[0] - wanted[1]).max() > 200 * _CLOSE  # it reacts to the images
         np.testing.assert_allclose(model(made[f"images_{size}"], training=False), wanted, rtol=0, atol=_CLOSE)
 
 

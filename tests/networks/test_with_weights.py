@@ -1,4 +1,4 @@
-"""A training from a given weights file: it names the file, goes on without it, and its network becomes a model file."""
+"""A training from a given weights file: it names the file, resumes without it, and its network becomes a model file."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_an_interrupted_training_goes_on_without_the_file(
 ) -> None:
     name, kept = named
     file = Path(shutil.copy(kept, tmp_path / "given.safetensors"))
-    # Decays towards the pretrained scales, which therefore have to be known after the interruption.
+    # Decays towards the pretrained scales, which therefore must be known after the interruption.
     config = make_config({**SMALL, "backbone": name, "weights": file, "tune": "batch-norm"})
     whole = train(digits, tmp_path / "whole", config, Quiet())
     stopped = train(digits, tmp_path / "stopped", config, Interrupting("Fine-tuning", after=61))

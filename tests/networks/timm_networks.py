@@ -1,4 +1,4 @@
-"""Run by the Python of ``.venv-torch``: write random weights of timm's networks, images, and timm's logits for them.
+"""Write random weights of timm's networks, images, and timm's logits for them; run with the Python of ``.venv-torch``.
 
 python timm_networks.py FOLDER NAME=MODEL...
 
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-SIZES = (224, 161)  # even maps all the way down to 7x7, and odd ones
+SIZES = (224, 161)  # maps that stay even down to 7x7, and odd ones
 
 
 class _Absent(type):
@@ -35,9 +35,9 @@ def _absent(name: str) -> type:
 
 
 class Torchvision(MetaPathFinder, Loader):
-    """Stands for torchvision, which timm imports for its images and these networks do not need.
+    """Stands for torchvision, which timm imports for images but these networks do not need.
 
-    There is no torchvision for the PyTorch of processors alone that every platform can install.
+    There is no torchvision for the CPU-only PyTorch that every platform can install.
     """
 
     def find_spec(self, name: str, path: object, target: object = None) -> ModuleSpec | None:
@@ -91,7 +91,7 @@ def main(folder: Path, named: dict[str, str]) -> None:
         save_file(model.state_dict(), folder / f"{name}.safetensors")
         found = {}
         for size in SIZES:
-            images = 3 * _images(2, size)  # far from one another
+            images = 3 * _images(2, size)  # far apart
             with torch.no_grad():
                 found[f"logits_{size}"] = model(images).numpy()
             found[f"images_{size}"] = images.permute(0, 2, 3, 1).numpy()

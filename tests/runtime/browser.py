@@ -33,14 +33,14 @@ _FLAGS = (
     "--host-resolver-rules=MAP camera.test 127.0.0.1",  # this machine, but not localhost
 )
 _PATIENCE = 30.0
-_GONE = "Inspected target navigated or closed"  # a page that gives way to the next one has no answer
+_GONE = "Inspected target navigated or closed"  # a page that is being replaced has no answer
 
 
 class Browser:
-    """One page of a browser with a profile of its own; a context manager.
+    """One page of a browser with its own profile; a context manager.
 
     Attributes:
-        errors: what its console and its uncaught exceptions said.
+        errors: its console messages and uncaught exceptions.
     """
 
     def __init__(self, profile: Path) -> None:
@@ -55,7 +55,7 @@ class Browser:
         with ExitStack() as stack:
             stack.callback(self._end)
             url = self._page(profile / "DevToolsActivePort")
-            # No pings: a training between two tests may leave no thread the time to take an answer.
+            # No pings: a training between two tests may leave no thread time to receive an answer.
             options = {
                 "max_size": None,
                 "open_timeout": _PATIENCE,
@@ -129,7 +129,7 @@ class Browser:
         raise AssertionError(f"never: {expression}\n{text}\n{self.errors}")
 
     def _mouse(self, kind: str, selector: str) -> None:
-        # Before its style sheet is there an element is where nobody has seen it: a click would miss its later place.
+        # Before its style sheet is loaded, an element is where no user has seen it: a click would miss its final place.
         self.wait("document.readyState === 'complete'")
         self.value(f"document.querySelector({json.dumps(selector)}).scrollIntoView({{block: 'center'}})")
         x, y = self._middle(selector)
@@ -175,7 +175,7 @@ class Browser:
 
     @contextmanager
     def touching(self, selector: str) -> Iterator[None]:
-        """Touch an element meanwhile, without moving."""
+        """Keep touching an element, without moving, during the ``with`` block."""
         x, y = self._middle(selector)
         self.call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": x, "y": y}])
         try:
@@ -238,7 +238,7 @@ def running(*words: object, cwd: Path) -> Iterator[str]:
         try:
             yield match[0]
         finally:
-            process.terminate()  # two seconds, with slack for a busy machine; open viewers do not hold it
+            process.terminate()  # two seconds, with slack for a busy machine; open viewers do not delay it
             rest = process.communicate(timeout=30)[1]
             assert process.returncode == 0
             assert "Traceback" not in rest

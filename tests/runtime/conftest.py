@@ -75,7 +75,7 @@ def browser(chromium: Browser) -> Iterator[Browser]:
     chromium.wait("location.href === 'about:blank'")
     chromium.errors.clear()
     yield chromium
-    chromium.open("about:blank")  # the one before would ask its server again and again
+    chromium.open("about:blank")  # the previous page would keep calling its server
 
 
 @pytest.fixture

@@ -22,8 +22,8 @@ MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin")
 class Broker:
     """mosquitto on a free port, which can be stopped and started; with further lines of its config file.
 
-    ``{plain}`` among them is the port ``plain``, free as well. It reads files as a user of its own, who must be let
-    into their folder.
+    ``{plain}`` in these lines becomes the attribute ``plain``, another free port. It reads files as a separate user,
+    who needs access to their folder.
     """
 
     def __init__(self, folder: Path, further: str = "") -> None:
@@ -55,11 +55,11 @@ def _await_port(port: int) -> None:
 
 
 class Link:
-    """A way to a port that can stall, as radio does, and be cut.
+    """A connection to a port that can stall, like radio, and be cut.
 
     Args:
-        port: it leads to.
-        older: answer who speaks MQTT 5 as a broker does that knows only 3.1.1.
+        port: port that it leads to.
+        older: answer a client of MQTT 5 like a broker that supports only 3.1.1.
     """
 
     def __init__(self, port: int, *, older: bool = False) -> None:
@@ -105,19 +105,19 @@ class Link:
             while data := source.recv(65536):
                 self._open.wait()
                 target.sendall(data)
-        with suppress(OSError):  # one end closed it, so the other sees that
+        with suppress(OSError):  # one end was closed, which the other notices
             target.shutdown(socket.SHUT_RDWR)
 
 
 def _protocol(connection: socket.socket) -> int:
-    """Of its first packet, which is left to be read."""
+    """Return the protocol version in the first packet, which stays in the socket's buffer."""
     while len(start := connection.recv(16, socket.MSG_PEEK)) < 10:
         time.sleep(0.01)
     return start[start.index(b"MQTT") + 4]
 
 
 class Listener:
-    """Return all messages by topic, oldest first."""
+    """Collects all messages by topic, oldest first."""
 
     def __init__(self, port: int) -> None:
         from paho.mqtt import client as mqtt
@@ -145,7 +145,7 @@ class Listener:
         self._client.publish(topic, payload, qos=1).wait_for_publish(20)
 
     def again(self, topic: str, payload: str, done: Callable[[], object]) -> None:
-        """Send again and again: who is to hear it may still be connecting."""
+        """Send again and again: the receiver may still be connecting."""
         until = time.monotonic() + 60
         while not done():
             assert time.monotonic() < until

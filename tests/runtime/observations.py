@@ -1,4 +1,4 @@
-"""Invented observations of a classifier, for tests of sinks."""
+"""Generated observations of a classifier, for tests of sinks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def seen(
     familiarity: float | None = None,
     conditions: Conditions | None = None,
 ) -> Observation:
-    """An observation; of a model with familiarity, it is refused below 0.05."""
+    """Return an observation; with familiarity, it is refused below 0.05."""
     scores = np.array([score, 1 - score] if label != "dog" else [1 - score, score], np.float32)
     frame = Frame(_image(level, number), time.monotonic(), number, "/dev/video0")
     prediction = Prediction(scores, LABELS, {"capture": 1.0, "resize": 0.5, "invoke": 3.0}, frame)
@@ -43,7 +43,7 @@ def seen(
 
 
 def _image(level: int, number: int) -> npt.NDArray[np.uint8]:
-    """Grey, with a bright thing at one of 48 places, brighter each time round: no two numbers look alike."""
+    """Return a grey image with a bright spot at one of 48 places, brighter each round: all numbers look different."""
     pixels = np.full((48, 64, 3), level, np.uint8)
     row, column = divmod(number % 48, 8)
     pixels[row * 8 : row * 8 + 8, column * 8 : column * 8 + 8] += np.uint8(20 + 25 * (number // 48 % 5))

@@ -1,4 +1,4 @@
-"""``edgeclf run`` on a folder into which images go all the time, and whose model file is replaced."""
+"""``edgeclf run`` on a folder that constantly receives images, and whose model file is replaced."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Running"]
 
 COMMAND = [sys.executable, "-m", "edgeclf_runtime", "run"]
 
-# Python runs this first, in the process that tries a file too: there it dies as an interpreter would that crashes.
+# Python runs this first, also in the process that tries a file: there it dies like an interpreter that crashes.
 CRASH = """
 import os, signal, sys
 if "verify" in sys.orig_argv and os.path.exists(os.environ["CRASH"]):
@@ -27,7 +27,7 @@ if "verify" in sys.orig_argv and os.path.exists(os.environ["CRASH"]):
 
 
 class Running:
-    """``edgeclf run --watch`` on FOLDER/in; again in the same folder, it finds the model as it was left.
+    """``edgeclf run --watch`` on FOLDER/in; started again in the same folder, it finds the model as it was left.
 
     Args:
         words: further options.
@@ -77,7 +77,7 @@ class Running:
         raise AssertionError(self.lines[-3:])
 
     def put(self, file: Path) -> dict[str, Any]:
-        """Move it into the model's place; what became of it."""
+        """Move a file to the model's place; return the outcome."""
         after = len(self.lines)
         os.replace(file, self.model)
         return self.wait(lambda line: "model" in line, after)
@@ -92,7 +92,7 @@ class Running:
         self.process.stdout.close()
 
     def stop(self) -> list[dict[str, Any]]:
-        """The observations, after all images were seen."""
+        """Stop, and return the observations once all images were seen."""
         self._ended.set()
         self._threads[1].join()
         last = f"{self.given - 1:05}.png"

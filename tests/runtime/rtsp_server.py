@@ -1,6 +1,6 @@
 """An RTSP server with a moving image, for Debian's own Python: rtsp_server.py PORT [FPS [FOLDER]].
 
-The address is /camera. With FOLDER its images 000.jpg, 001.jpg, ... are shown again and again in place of snow.
+The address is /camera. With FOLDER, its images 000.jpg, 001.jpg, ... are repeated instead of snow.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 USER, PASSWORD = "viewer", "s3cret-of-the-camera"
-# Of the formats that jpegenc would choose RTP has no word for most.
+# RTP does not support most of the formats that jpegenc would choose.
 SNOW = "videotestsrc is-live=true pattern=snow ! video/x-raw,format=I420,width=320,height=240,framerate={fps}/1"
 IMAGES = (
     'multifilesrc location="{folder}/%03d.jpg" loop=true caps=image/jpeg,framerate={fps}/1 ! jpegdec'
@@ -26,7 +26,7 @@ ENCODERS = {"x264enc": "x264enc tune=zerolatency key-int-max=10 ! rtph264pay", "
 
 
 def serve(port: int, fps: int, folder: str | None) -> None:
-    """Until it is killed; says on standard output when it listens, and in which format."""
+    """Serve until killed; print the format once it listens."""
     Gst.init(None)
     encoder = next(name for name in ENCODERS if Gst.ElementFactory.find(name))
     server = GstRtspServer.RTSPServer(address="127.0.0.1", service=str(port))

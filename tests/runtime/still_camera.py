@@ -1,4 +1,4 @@
-"""A camera on this machine that gives a new image at each request, over HTTP or TLS, for who knows the password."""
+"""A camera on this machine that gives a new image for each request, over HTTP or TLS, with a password."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ SIZE = (64, 48)
 
 
 class StillCamera:
-    """In threads of this process; closed by ``close``.
+    """Serves in threads of this process until ``close``.
 
     Args:
-        image: gives the file that answers the request of a number; by default noise.
+        image: returns the file for the request of a number; by default noise.
 
     Attributes:
-        requests: the path and Authorization of each.
-        connections: how many were opened.
+        requests: path and Authorization of each request.
+        connections: number of connections opened.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class StillCamera:
                 self.wfile.write(body)
 
             def log_message(self, format: str, *args: object) -> None:
-                """Quiet."""
+                """Log nothing."""
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
@@ -105,7 +105,7 @@ def _md5(text: str) -> str:
 
 
 def certificate(folder: Path, name: str = "127.0.0.1") -> tuple[Path, Path]:
-    """A self-signed certificate for an address, and its key."""
+    """Return a self-signed certificate for an address, and its key."""
     found = folder / "certificate.pem", folder / "key.pem"
     kind = "IP" if name[0].isdigit() else "DNS"
     words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=camera"]

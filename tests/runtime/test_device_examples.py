@@ -60,7 +60,7 @@ def test_doorway(model: Path, video: Path, hook: Webhook, tmp_path: Path, monkey
     logger.write_text(f'#!/bin/sh\necho "$@" >> "{tmp_path}/logged"\n', "utf-8")
     logger.chmod(0o755)
     monkeypatch.setenv("PATH", f"{logger.parent}:{os.environ['PATH']}")
-    config = tmp_path / "doorway.toml"  # its person is a 1
+    config = tmp_path / "doorway.toml"  # "person" is a 1
     config.write_text((EXAMPLES / "doorway.toml").read_text("utf-8").replace('"person"', '"1"'), "utf-8")
     words = ("--webhook", hook.address, "--threshold", "0", "--max-fps", "0")
     changes = _changes(_run(model, str(config), video, *words))
@@ -90,7 +90,7 @@ def test_car_park(model: Path, video: Path, tmp_path: Path) -> None:
 
 
 def _adapted(example: str, folder: Path, replaced: dict[str, str]) -> Path:
-    """Write an example with other texts, each of which it has."""
+    """Write an example with texts replaced, each of which must occur."""
     text = (EXAMPLES / example).read_text("utf-8")
     for old, new in replaced.items():
         assert old in text, old
@@ -100,7 +100,7 @@ def _adapted(example: str, folder: Path, replaced: dict[str, str]) -> Path:
 
 
 def test_gate_with_home_assistant(broker: Broker, hook: Webhook, sure_model: Path, video: Path, tmp_path: Path) -> None:
-    """Its "closed" is a 1, and its "open" a 2."""
+    """A 1 is "closed", and a 2 "open" to the network."""
     replaced = {
         "rtsp://192.168.0.20/stream1": video.name,
         '"open"': '"2"',
@@ -136,7 +136,7 @@ def test_gate_with_home_assistant(broker: Broker, hook: Webhook, sure_model: Pat
 
 
 def test_sorter_with_gpio(sure_model: Path, video: Path, tmp_path: Path) -> None:
-    """Its "scratched" is a 2; gpiozero's mock pins note what happened to them."""
+    """A 2 is "scratched"; gpiozero's mock pins record what happened to them."""
     pytest.importorskip("gpiozero")
     replaced = {"csi": video.name, "=scratched": "=2", "reload = true": "reload = false"}
     replaced |= {"threshold = 0.8": "threshold = 0", "metrics = 9100": "metrics = 0"}

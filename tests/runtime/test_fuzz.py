@@ -1,4 +1,4 @@
-"""Files from strangers, made up and damaged: only errors of ours, no hang, bounded memory."""
+"""Untrusted files, generated and damaged: only our errors, no hang, bounded memory."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_damaged_metadata(content: bytes) -> None:
 
 
 def _changed(value: Any) -> st.SearchStrategy[Any]:
-    """The value with any part of it replaced by anything."""
+    """Return the value with any part replaced by anything."""
     if not isinstance(value, dict):
         return JSON
     parts = [_changed(inner).map(lambda new, key=key: {**value, key: new}) for key, inner in value.items()]
@@ -124,7 +124,7 @@ def test_labels_of_anything(data: bytes) -> None:
 
 
 def test_nothing_in_a_file_reaches_the_terminal_as_a_command(tmp_path: Path) -> None:
-    """A label could else clear the screen, or write what looks like another program's output."""
+    """Otherwise a label could clear the screen, or imitate another program's output."""
     card = replace(CARD, name="\x1b[2Jname", provenance={"seed\x9b1m": "\x071"}, label_ids=())
     path = tmp_path / "m.tflite"
     path.write_bytes(

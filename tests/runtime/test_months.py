@@ -1,4 +1,4 @@
-"""What happens to a run sooner or later: folders that go and come, files that others rename, cables that age."""
+"""What happens to a run sooner or later: folders that vanish and return, files renamed by others, failing cables."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_snapshots_go_on_when_their_folder_is_removed(tmp_path: Path) -> None:
 
 
 class _BadCable:
-    """Whole JPEGs, then damaged ones in two ways, in turn."""
+    """Intact JPEGs, then JPEGs damaged in two ways, in turn."""
 
     description = "camera"
 
@@ -95,13 +95,13 @@ class _BadCable:
         time.sleep(0.02)
         self._turn += 1
         data = self._whole if self._turn <= self._left else self._kinds[self._turn % 2]
-        return np.frombuffer(data + bytes([self._turn % 256]), np.uint8)[None]  # none is the same as the last
+        return np.frombuffer(data + bytes([self._turn % 256]), np.uint8)[None]  # each differs from the last
 
     def rgb(self, image: Any) -> Any:
         raise AssertionError("JPEGs are decoded by the source")
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing."""
 
 
 def test_a_cable_that_damages_all_images_is_one_state() -> None:

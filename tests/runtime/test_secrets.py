@@ -1,4 +1,4 @@
-"""Passwords and tokens of a real run, with a camera that fails and one that works, are in nothing it says or writes."""
+"""Passwords and tokens of a real run, with a failing and a working camera, are in nothing that it prints or writes."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ def test_a_run_keeps_them_to_itself(broker: Broker, model: Path, tmp_path: Path)
         run = subprocess.Popen([*COMMAND, *words], cwd=tmp_path, stdout=log, stderr=log)
     places: dict[str, str] = {}
     try:
-        _until(lambda: '"lost"' in said.read_text("utf-8"))  # nobody serves the camera yet
+        _until(lambda: '"lost"' in said.read_text("utf-8"))  # the camera is not served yet
         with subprocess.Popen([sys.executable, SERVER, str(camera)], stdout=subprocess.PIPE) as server:
             _until(lambda: said.read_text("utf-8").count('"frame"') > 10)
             port = int(re.findall(r"http://[^\s/]+:(\d+)", said.read_text("utf-8"))[0])
             for path in ("/", "/state.json", "/metrics", "/snapshots.json"):
                 places[path] = _asked(port, path)
             places["metrics"] = _asked(metrics, "/metrics")
-            broker.stop()  # and refuses
+            broker.stop()  # it refuses from now on
             time.sleep(1)
             server.kill()
         _until(lambda: said.read_text("utf-8").count('"lost"') > 1)
@@ -78,7 +78,7 @@ def test_a_run_keeps_them_to_itself(broker: Broker, model: Path, tmp_path: Path)
     files = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "run.toml"]
     assert len(files) > 5
     places |= {str(path): path.read_bytes().decode("latin-1") for path in files}
-    assert f"127.0.0.1:{camera}/camera" in places[str(said)]  # the camera is named all the same
+    assert f"127.0.0.1:{camera}/camera" in places[str(said)]  # the camera is named nevertheless
     assert _shown(places) == []
 
 
@@ -123,7 +123,7 @@ def test_neither_does_what_only_looks(model: Path, tmp_path: Path) -> None:
         try:
             done = subprocess.run(command, cwd=tmp_path, capture_output=True, env=environment, timeout=15)
             said = done.stdout + done.stderr
-        except subprocess.TimeoutExpired as ended:  # waits for its camera, as it was told
+        except subprocess.TimeoutExpired as ended:  # it waits for its camera, as configured
             said = (ended.stdout or b"") + (ended.stderr or b"")
         places[f"{number} {words[0]}"] = said
     assert len(places) == 4
@@ -133,5 +133,5 @@ def test_neither_does_what_only_looks(model: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", SECRETS)
 def test_they_are_all_in_the_config(name: str, tmp_path: Path) -> None:
-    """Or the tests above would look for nothing."""
+    """Otherwise the tests above would look for nothing."""
     assert name in _config(tmp_path, 1, 2, 3).read_text("utf-8")

@@ -1,4 +1,4 @@
-"""A camera gets the number of threads that answers soonest, which is measured once and kept."""
+"""A camera gets the number of threads that answers soonest, which is measured once and stored."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_where_nothing_can_be_kept_nothing_is(model: Path, tmp_path: Path) -> No
 
 
 class _Loads:
-    """Opens model files, and notes how."""
+    """Opens model files, and records how."""
 
     def __init__(self) -> None:
         self.options: list[dict[str, Any]] = []

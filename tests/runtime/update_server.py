@@ -19,10 +19,10 @@ class UpdateServer:
     """Serves a folder, with tags and ranges, with the certificate of ``still_camera.certificate``.
 
     Attributes:
-        fault: "", or what is wrong with all files but the offer: "cut" after 10 kB, "rubbish" of the same length,
-            "endless" zeros; or "endless offer".
-        asked: of each request its path, the first byte that it asked for, and the status of the answer.
-        sent: bytes of the bodies that were written.
+        fault: "", or the fault of all files but the offer: "cut" after 10 kB, "rubbish" of the same length, "endless"
+            zeros; or "endless offer".
+        asked: for each request its path, the first byte requested, and the status of the answer.
+        sent: number of bytes of bodies written.
     """
 
     def __init__(self, folder: Path, certificate: Path) -> None:
@@ -71,7 +71,7 @@ class UpdateServer:
                     server.sent += 1 << 16
 
             def log_message(self, format: str, *args: object) -> None:
-                """Quiet."""
+                """Log nothing."""
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
@@ -83,7 +83,7 @@ class UpdateServer:
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     def firsts(self, name: str) -> list[int]:
-        """Return the first bytes that were asked for of a file."""
+        """Return the first bytes requested of a file."""
         return [first for path, first, _ in self.asked if path == name]
 
     def close(self) -> None:
@@ -93,7 +93,7 @@ class UpdateServer:
 
 
 def update_settings(port: int, keys: Path, every: float) -> str:
-    """Return settings of a device that looks for updates at this port; keys and certificate are in a folder."""
+    """Return settings of a device that checks for updates at this port; keys and certificate are in a folder."""
     settings = {
         "update": f"https://127.0.0.1:{port}",
         "update_every": every,

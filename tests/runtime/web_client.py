@@ -1,4 +1,4 @@
-"""The web preview as a client sees it: one request, or a viewer of the stream."""
+"""A client of the page: one request, or a viewer of the stream."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ JSON = {"Content-Type": "application/json"}
 
 
 class Page(Protocol):
-    """What serves one."""
+    """The interface of what serves a page."""
 
     @property
     def invitation(self) -> str: ...
 
 
 class Served:
-    """A page that a process of its own serves, by the address that it prints."""
+    """A page served by a separate process, by the address that it prints."""
 
     def __init__(self, invitation: str) -> None:
         self.invitation = invitation

@@ -1,4 +1,4 @@
-"""What receives a webhook's calls."""
+"""A receiver of webhook calls."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["Webhook", "webhook"]
 
 
 class Webhook:
-    """Calls that came, and how they are answered.
+    """The calls received, and how they are answered.
 
     Attributes:
-        address: to call.
-        calls: headers and JSON of each, also of those that failed.
-        pictures: the JPEG that came with each; None for those without.
-        failures: so many of the next are answered with 503.
-        answers: an event; cleared, calls wait.
+        address: the address to call.
+        calls: headers and JSON of each call, including failed ones.
+        pictures: the JPEG of each call; None if it had none.
+        failures: number of following calls to answer with 503.
+        answers: an event; while it is cleared, calls wait.
     """
 
     def __init__(self, address: str) -> None:
@@ -34,7 +34,7 @@ class Webhook:
         self.answers.set()
 
     def answer(self, headers: dict[str, str], body: Any) -> int:
-        """The status for a call."""
+        """Return the status for a call."""
         self.calls.append((headers, body))
         if self.failures:
             self.failures -= 1
@@ -44,7 +44,7 @@ class Webhook:
 
 
 def _event(headers: Message, content: bytes) -> tuple[Any, bytes | None]:
-    """Return the JSON and the JPEG of a form; or the JSON alone."""
+    """Return the JSON and the JPEG of a form, or the JSON alone."""
     if headers.get_content_type() != "multipart/form-data":
         return json.loads(content), None
     head = f"Content-Type: {headers['Content-Type']}\r\n\r\n".encode()
@@ -69,7 +69,7 @@ def webhook() -> Iterator[Webhook]:
             self.end_headers()
 
         def log_message(self, format: str, *args: object) -> None:
-            """Quiet."""
+            """Log nothing."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         hook = Webhook(f"http://127.0.0.1:{server.server_address[1]}/in?key=secret")

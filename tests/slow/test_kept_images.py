@@ -1,4 +1,4 @@
-"""Trainings and exports that share decoded images and heads give what they give alone."""
+"""Trainings and exports that share decoded images and heads give the same results as separate ones."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ HEAD, FULL = Candidate(LITE0, 32, "head"), Candidate(LITE0, 32, "full")
 
 @pytest.fixture(scope="module")
 def settings() -> SearchConfig:
-    bound = 4 * untrained_milliseconds(train_config(HEAD, BASE))  # an image of 256 pixels has 64 times as many
+    bound = 4 * untrained_milliseconds(train_config(HEAD, BASE))  # an image of 256 pixels has 64 times as many pixels
     return SearchConfig(
         backbones=(LITE0,), sizes=(32, 256), tunes=("head", "full"), budget_minutes=9000, latency_ms=bound
     )
@@ -248,7 +248,7 @@ def test_a_training_stopped_by_the_budget_resumes(digits: Path, tmp_path: Path) 
     settings = SearchConfig(backbones=(LITE0,), sizes=(32,), tunes=("head", "full"), budget_minutes=60)
     clock = _Clock()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("edgeclf.searching.search.predicted_seconds", lambda *_: 0.0)  # a forecast that is wrong
+        patch.setattr("edgeclf.searching.search.predicted_seconds", lambda *_: 0.0)  # a wrong forecast
         patch.setattr("edgeclf.searching.budget.time", clock)
         result = search(digits, tmp_path / "s", settings, base, clock)
     assert not result.interrupted

@@ -1,4 +1,4 @@
-"""Environments of their own for each Python, and what is in a wheel."""
+"""Separate environments for each Python, and the contents of a wheel."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def entries(wheel: Path) -> dict[str, bytes]:
 
 
 def python_of(version: str) -> Path:
-    """Return an interpreter of that version, from PATH or pyenv; skip the test if there is none."""
+    """Return an interpreter of this version, from PATH or pyenv; skip the test if there is none."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     paths = [shutil.which(f"python{version}"), *(path / "bin/python" for path in pyenv.glob(f"{version}.*"))]
     for path in filter(None, paths):
@@ -52,7 +52,7 @@ def install(python: Path, *words: object) -> None:
 
 
 def printed(command: list[object], folder: Path) -> str:
-    """Run a command in a folder; return what it printed."""
+    """Run a command in a folder; return its output."""
     words = list(map(str, command))
     done = subprocess.run(words, capture_output=True, text=True, env=CLEAN, cwd=folder, check=False)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -1,4 +1,4 @@
-"""What is installed has its licence, and no known vulnerability."""
+"""Installed packages have a licence, and no known vulnerability."""
 
 from __future__ import annotations
 

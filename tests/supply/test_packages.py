@@ -55,7 +55,7 @@ def test_a_release_is_built_checked_and_tagged(tmp_path: Path) -> None:
     for words in (["init", "-q"], ["add", "--force", "."], ["commit", "-q", "-m", "All"]):
         subprocess.run([*git, *words], cwd=clone, check=True)
     (clone / ".venv-wheels").symlink_to(ROOT / ".venv-wheels")
-    (clone / ".git/info/exclude").write_text(".venv-wheels\n", "utf-8")  # .gitignore means folders
+    (clone / ".git/info/exclude").write_text(".venv-wheels\n", "utf-8")  # .gitignore only matches folders
     (clone / ".venv").mkdir()
     for part in ("bin", "lib", "pyvenv.cfg"):
         (clone / ".venv" / part).symlink_to(ROOT / ".venv" / part)

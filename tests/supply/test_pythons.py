@@ -33,12 +33,12 @@ def _verifies(python: Path, model: Path, folder: Path) -> None:
 
 @pytest.fixture
 def model(sure_model: Path) -> Path:
-    """A model that is sure of its answers, as other interpreters round differently."""
+    """A model that is confident in its answers, as other interpreters round differently."""
     return sure_model
 
 
 def _works(python: Path, model: Path, digits: Path, folder: Path) -> None:
-    """Classifies images and runs with every sink that needs no server."""
+    """Check that it classifies images and runs with every sink that needs no server."""
     edgeclf: list[object] = [python, "-W", "error::DeprecationWarning:edgeclf_runtime", "-m", "edgeclf_runtime"]
 
     def told(*words: object) -> str:
@@ -70,7 +70,7 @@ def _works(python: Path, model: Path, digits: Path, folder: Path) -> None:
 @pytest.mark.parametrize("version", ["3.9", "3.10", "3.11", "3.12", "3.13", "3.14"])
 def test_the_runtime_on_each_python(version: str, made: Path, model: Path, digits: Path, tmp_path: Path) -> None:
     """It is installed from the folder as a wheel, works, and is installed from its source distribution."""
-    extras = "web,mqtt,metrics,heic" + (",tflite-runtime" if version == "3.9" else "")  # ai-edge-litert wants 3.10
+    extras = "web,mqtt,metrics,heic" + (",tflite-runtime" if version == "3.9" else "")  # ai-edge-litert requires 3.10
     constrained = [] if version == "3.9" else CONSTRAINED
     words = ["--find-links", made, f"edgeclf-runtime[{extras}]", *constrained]
     python = environment(python_of(version), tmp_path / "env", *words)
@@ -83,7 +83,7 @@ def test_the_runtime_on_each_python(version: str, made: Path, model: Path, digit
 @pytest.mark.parametrize("kind", ["wheel", "source"])
 @pytest.mark.parametrize("version", ["3.10", "3.11", "3.12", "3.13"])
 def test_the_desktop_on_each_python(version: str, kind: str, made: Path, digits: Path, tmp_path: Path) -> None:
-    """It is installed from the folder, trains and exports; from the source distributions the commands are there."""
+    """It is installed from the folder, trains and exports; from the source distributions, it has its commands."""
     ours = ["edgeclf", "edgeclf-converters", "edgeclf-runtime"]
     python = environment(python_of(version), tmp_path / "env")
     edgeclf = python.with_name("edgeclf")

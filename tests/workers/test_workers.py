@@ -99,7 +99,7 @@ def test_two_workers_train_the_same_integers(run: Run, digits: Path, tmp_path: P
             assert classifier.card.provenance["int8 method"].startswith("qat epoch")
             scores.append([classifier.classify(read_image(path)).scores for path in find_images(digits)])
     apart = np.abs(np.array(scores[0]) - np.array(scores[1]))
-    # A sum in another order rounds a value here and there to the next integer, and training goes on from there.
+    # Summing in another order rounds a few values to the next integer, from which the trainings diverge.
     assert apart.mean() < 0.02
     assert apart.max() < 0.2
 

@@ -22,7 +22,7 @@ from edgeclf_runtime.model.flatbuffer import read_flat_model
 from edgeclf_runtime.verification import verify
 from tests.model_files import bare
 
-# As edgetpu_compiler 16.0 prints it, of a published issue (google-coral/edgetpu 490), cut.
+# Output of edgetpu_compiler 16.0 from a published issue (google-coral/edgetpu 490), shortened.
 LOG = """Edge TPU Compiler version 16.0.384591198
 Model compiled successfully in 1354 ms.
 Number of Edge TPU subgraphs: 1

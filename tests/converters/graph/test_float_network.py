@@ -22,7 +22,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), np.uint8)
 
 
 def _network(middle: Callable[[Any, Any], Any]) -> Any:
-    """A network that computes ``middle`` of TensorFlow and 8 feature maps of 8x8."""
+    """Return a network that applies ``middle``, built with TensorFlow, to 8 feature maps of 8x8."""
     layers = keras().layers
     keras().utils.set_random_seed(0)
     image = layers.Input((16, 16, 3))
@@ -48,7 +48,7 @@ def _attention(tf: Any, x: Any) -> Any:
 
 def _pooled(tf: Any, x: Any) -> Any:
     layers = keras().layers
-    lowest = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], constant_values=-3e38)  # as PyTorch's max pooling
+    lowest = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], constant_values=-3e38)  # as in PyTorch's max pooling
     other = tf.pad(x - 1, [[0, 0], [1, 1], [1, 1], [0, 0]], constant_values=-3e38)
     pools = layers.MaxPooling2D(3, 2)(lowest) + layers.MaxPooling2D(3, 2)(other)
     return pools + layers.AveragePooling2D(2)(layers.DepthwiseConv2D(3, padding="same", dilation_rate=2)(x))

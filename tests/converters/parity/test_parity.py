@@ -15,8 +15,8 @@ def _scores(classes: list[int]) -> np.ndarray:
 
 def test_a_paired_table() -> None:
     targets = np.array([0, 1, 2, 0, 1, 2, 0, 1, 2, 0])
-    before = _scores([0, 1, 2, 0, 1, 2, 0, 1, 0, 1])  # eight right
-    after = _scores([1, 1, 2, 0, 2, 0, 0, 1, 2, 1])  # loses three, wins one
+    before = _scores([0, 1, 2, 0, 1, 2, 0, 1, 0, 1])  # eight correct
+    after = _scores([1, 1, 2, 0, 2, 0, 0, 1, 2, 1])  # three lost, one gained
     parity = compare(before, after, targets)
     assert (parity.lost, parity.won, parity.float_accuracy, parity.int8_accuracy) == (3, 1, 0.8, 0.6)
     assert parity.drop == pytest.approx(20)

@@ -29,7 +29,7 @@ def network(digits: tuple[Labelled, Labelled]) -> Any:
     """A small network with depthwise and residual blocks, trained briefly."""
     keras().utils.set_random_seed(0)
     layers = keras().layers
-    norm = functools.partial(layers.BatchNormalization, momentum=0.9)  # of 114 steps, 0.99 would keep the beginning
+    norm = functools.partial(layers.BatchNormalization, momentum=0.9)  # in 114 steps, 0.99 would keep the start
     image = layers.Input((32, 32, 3))
     x = layers.ReLU(6.0)(norm()(layers.Conv2D(16, 3, strides=2, use_bias=False)(image)))
     y = layers.ReLU(6.0)(norm()(layers.DepthwiseConv2D(3, padding="same", use_bias=False)(x)))

@@ -1,4 +1,4 @@
-"""Without an image, batch norms say what the layers put out; the file answers as the float network does."""
+"""Without images, batch norms tell the distribution of outputs; the file answers like the float network."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.converters.quantize.digits_network import RULE
 
 @pytest.fixture(scope="module")
 def normed(digits: tuple[Labelled, Labelled]) -> Any:
-    """A network of digits with a batch norm behind every convolution, trained briefly."""
+    """A network for digits with a batch norm after every convolution, trained briefly."""
     keras().utils.set_random_seed(0)
     layers = keras().layers
     norm = functools.partial(layers.BatchNormalization, momentum=0.9)

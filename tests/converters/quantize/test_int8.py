@@ -23,7 +23,7 @@ Detected at node zeros defined at (most recent call last):
   File "x.py", line 6, in <module>
 
 OOM when allocating tensor
-\t [[{{node zeros}}]]"""  # as TensorFlow words it
+\t [[{{node zeros}}]]"""  # as TensorFlow phrases it
 
 LABELS = tuple("0123456789")
 
@@ -88,7 +88,7 @@ def test_a_finished_file_is_kept_if_a_later_step_fails(
     steps, messages = iter(range(100)), list[str]()
 
     def changed(pixels: Any, seed: Any, part: slice, count: int) -> Any:
-        if next(steps) == 4:  # the first of the second epoch
+        if next(steps) == 4:  # the first step of the second epoch
             raise errors[kind]
         return pixels
 
@@ -146,7 +146,7 @@ def test_the_loss_of_one_image_is_accepted_but_max_drop_is_exact(
 ) -> None:
     """There are twelve images; plain quantization loses one or two that the float network classifies correctly."""
     content = convert(network, "int8", calibration_images(digits), RULE)
-    blends = digits[1].pixels[:300] // 2 + digits[1].pixels[297:597] // 2  # of two digits: many are hard to tell
+    blends = digits[1].pixels[:300] // 2 + digits[1].pixels[297:597] // 2  # blends of two digits: many are ambiguous
     both_scores = network_scores(network, blends, RULE), file_scores(content, blends, RULE)
     floats, integers = (scores.argmax(axis=1) for scores in both_scores)
     flipped, same = np.flatnonzero(floats != integers), np.flatnonzero(floats == integers)
@@ -154,7 +154,7 @@ def test_the_loss_of_one_image_is_accepted_but_max_drop_is_exact(
 
     def goes_on(lost: int, max_drop: float | None) -> bool:
         def stop(line: str) -> None:
-            if line.startswith("ptq moving-average"):  # a second step: that is enough
+            if line.startswith("ptq moving-average"):  # the second step, which is enough here
                 raise KeyboardInterrupt
 
         rows = [*flipped[:lost], *same[: 12 - lost]]

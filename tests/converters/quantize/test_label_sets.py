@@ -1,4 +1,4 @@
-"""Int8 of a network with several labels per image: by sigmoids, judged by the mean average precision."""
+"""Int8 of a network with several labels per image: with sigmoids, judged by mean average precision."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_average_precision_is_that_of_scikit_learn() -> None:
     from sklearn.metrics import average_precision_score
 
     rng = np.random.default_rng(0)
-    scores = np.round(rng.random((200, 5)), 1)  # with many equal scores, as of an int8 file
+    scores = np.round(rng.random((200, 5)), 1)  # with many equal scores, as in an int8 file
     presence = rng.random((200, 5)) < (0.5, 0.3, 0.1, 0.02, 0.0)
     ours = average_precisions(scores, presence)
     expected = [average_precision_score(presence[:, i], scores[:, i]) for i in range(4)]

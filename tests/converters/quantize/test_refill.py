@@ -1,4 +1,4 @@
-"""Files written into a converted one: the bytes are those of TensorFlow's converter."""
+"""Files made by writing into a converted file: their bytes are those of TensorFlow's converter."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_another_networks_file_has_the_bytes_of_the_converter(
 def test_dead_channels_tiny_weights_and_large_biases_give_the_bytes_of_the_converter(
     first: tuple[list[Node], Ranges, bytes],
 ) -> None:
-    """As in ImageNet's networks; for a large bias the converter raises the scales of channel or layer."""
+    """As in ImageNet's networks; for a large bias the converter raises the scales of the channel or layer."""
     nodes, ranges, content = first
     changed = [_with_extremes(node) if node.kind in ("Conv2D", "Dense") else node for node in nodes]
     assert FirstFile(content, nodes, ranges).filled(changed, ranges) == _converted(changed, ranges)

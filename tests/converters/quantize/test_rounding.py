@@ -70,7 +70,7 @@ def test_depthwise_kernels_round_by_channel(network: Any) -> None:
 def test_bias_correction_restores_the_mean_output_of_a_rounded_layer(
     network: Any, digits: tuple[Labelled, Labelled]
 ) -> None:
-    """The correction is exact where every input has the same weight, in 1x1 convolutions and dense layers."""
+    """The correction is exact if every input has the same weight, as in 1x1 convolutions and dense layers."""
     nodes = fold(flatten(network))
     corrected = {node.name: node for node in correct_biases(nodes, calibration_images(digits), RULE)}
     exact = [node for node in nodes if node.kind == "Dense" or (node.weights and node.weights[0].shape[:2] == (1, 1))]
@@ -109,7 +109,7 @@ def test_equalizing_ignores_a_dead_channel() -> None:
 
 
 def test_class_weights_reach_the_loss(network: Any, digits: tuple[Labelled, Labelled]) -> None:
-    """A class of weight 0 is forgotten if only labels are the loss."""
+    """A class of weight 0 is forgotten if the loss uses only labels."""
     nodes, ranges, _ = rounding(network, digits)
     weights = tuple(0.0 if label == 3 else 10 / 9 for label in range(10))
     config = QatConfig(epochs=2, learning_rate=5e-3, distillation=0.0, class_weights=weights)

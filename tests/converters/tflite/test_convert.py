@@ -114,7 +114,7 @@ def test_a_card_of_lists_and_numpys_numbers_is_written(network: object, tmp_path
 def test_content_that_does_not_fit_a_file_is_refused_before_the_conversion(network: object, tmp_path: Path) -> None:
     def refused(message: str, card: ModelCard, golden: list[np.ndarray], name: str = "m.tflite") -> None:
         with pytest.raises(ConversionError, match=message):
-            convert_int8(network, [], tmp_path / name, card, golden=golden)  # without images, which come next
+            convert_int8(network, [], tmp_path / name, card, golden=golden)  # without images; these are the next case
 
     card = ModelCard("tiny", LABELS, RULE)
     refused("needs calibration images", card, [])
@@ -128,7 +128,7 @@ def test_content_that_does_not_fit_a_file_is_refused_before_the_conversion(netwo
 
 
 def test_threads_that_write_the_same_file_do_not_disturb_each_other(tmp_path: Path) -> None:
-    with ThreadPoolExecutor(3) as pool:  # whose locks keep each other out as those of processes do
+    with ThreadPoolExecutor(3) as pool:  # their locks exclude each other like those of processes
         assert list(pool.map(_make_often, [tmp_path / "m.tflite"] * 3)) == [300] * 3
     assert not list(tmp_path.iterdir())
 
@@ -148,4 +148,4 @@ def test_the_next_process_removes_the_files_of_a_killed_one(tmp_path: Path) -> N
     for work in (left, foreign):
         work.mkdir()
     with work_folder(tmp_path / "m.tflite"):
-        assert (left.exists(), foreign.exists()) == (False, True)  # another machine may be at work there
+        assert (left.exists(), foreign.exists()) == (False, True)  # another machine may be using it

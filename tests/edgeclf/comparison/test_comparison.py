@@ -88,7 +88,7 @@ def test_a_stopped_comparison_resumes(digits: Path, tmp_path: Path) -> None:
     assert len(first) == 2
     split = (out / "split.csv").read_text("utf-8")
     cells = compare(digits, out, config, Quiet(), methods=("hog-svm",), percentages=(20, 100))
-    assert (out / "compare.csv").read_text("utf-8").splitlines()[:2] == first  # seconds and all: not measured again
+    assert (out / "compare.csv").read_text("utf-8").splitlines()[:2] == first  # with the same times: not measured again
     assert (out / "split.csv").read_text("utf-8") == split
     assert [cell.percent for cell in cells] == [20, 100]
     assert not (out / "work").exists()

@@ -1,4 +1,4 @@
-"""Hand-crafted features, of images with known gradients and colours."""
+"""Hand-crafted features of images with known gradients and colours."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ORIENTATIONS, COLOURS = 9, 8 * 4 * 4
 
 
 def _stripes(axis: int) -> npt.NDArray[np.uint8]:
-    """Grey waves, 16 pixels long."""
+    """Return grey waves with a length of 16 pixels."""
     wave = np.rint(127 + 100 * np.sin(np.arange(SIDE) * 2 * np.pi / 16)).astype(np.uint8)
     plane = np.broadcast_to(wave[None, :] if axis else wave[:, None], (SIDE, SIDE))
     return np.repeat(plane[..., None], 3, axis=2)
@@ -25,7 +25,7 @@ def _orientations(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 def test_stripes_are_described_by_the_orientation_of_their_gradient() -> None:
     upright, level = (_orientations(describe(_stripes(axis)[None])[0]) for axis in (1, 0))
-    # A gradient along a row has angle 0, on the border of the last and first ninth; one down a column the middle one.
+    # A gradient along a row has angle 0, on the border of the last and first ninth; along a column, the middle one.
     assert upright[0] == pytest.approx(upright[8], rel=1e-3)
     assert upright[[0, 8]].sum() > 0.99 * upright.sum()
     assert level[4] > 0.99 * level.sum()

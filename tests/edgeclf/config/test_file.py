@@ -169,7 +169,7 @@ def _said(default: Any) -> str:
 def test_the_help_of_train_shows_the_defaults() -> None:
     helps = {parameter.name: getattr(parameter, "help", "") for parameter in train.params}
     for name, field in TrainConfig.model_fields.items():
-        if name not in ("weights", "region"):  # for which there is no default
+        if name not in ("weights", "region"):  # these have no default
             assert _said(field.default) in helps[name], name
 
 

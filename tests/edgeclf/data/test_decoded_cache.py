@@ -1,4 +1,4 @@
-"""The cache of decoded images: the same pixels, no second decoding, and whatever may happen to its folder."""
+"""The cache of decoded images: the same pixels, no second decoding, and robustness against changes of its folder."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def images(tmp_path: Path) -> Dataset:
 
 
 def _decoded(data: Dataset, folder: Path, rule: Preprocessing = RULE) -> dict[str, Any]:
-    """Return all that decoding gives, as arrays."""
+    """Return all results of decoding, as arrays."""
     found = Fingerprints.of(len(data.files))
     pictures, unread = decode(data, rule, 8 / 7, folder / "work", Quiet(), found)
     assert not unread
@@ -130,7 +130,7 @@ def test_the_oldest_entries_make_room_but_none_of_this_run(tmp_path: Path) -> No
     for name in names[:8]:
         first.put(name, bytes(1000))
     for entry in (tmp_path / "cache").glob("*/*.kept"):
-        os.utime(entry, (1, 1))  # of long ago
+        os.utime(entry, (1, 1))  # long ago
     second = DecodedCache(tmp_path / "cache", lines.append, 10_000)
     assert second.get(names[0]) == bytes(1000)
     for name in names[8:14]:

@@ -1,4 +1,4 @@
-"""Training on the images that were sorted in Frigate, in its own layout."""
+"""Training on images sorted in Frigate, in its own layout."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def clips(digits: Path, tmp_path: Path) -> Path:
         place.mkdir(parents=True)
         for number, file in enumerate(sorted((digits / digit).iterdir())[:8]):
             shutil.copy(file, place / f"is_{digit}-17330000{number:02}.123456-abc{number:03}.png")
-    (folder / "digit" / "dataset" / "none").mkdir()  # Frigate makes it, and it may stay empty
+    (folder / "digit" / "dataset" / "none").mkdir()  # Frigate creates it, and it may stay empty
     (folder / "digit" / "train").mkdir()
     image = cv2.imread(str(next((digits / "2").iterdir())))
     cv2.imwrite(str(folder / "digit" / "train" / "1733000000.1-x-1733000001.2-is_1-0.51.webp"), image)

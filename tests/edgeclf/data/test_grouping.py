@@ -1,4 +1,4 @@
-"""Copies and images of one press stay in one part of the split; a fixed camera's images of other moments do not."""
+"""Copies and images of one button press stay in one part of the split; a fixed camera's later images need not."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_part_with_and_without_a_scratch_is_not_one_photograph(tmp_path: Path)
 
 
 def _presses(label: str, count: int, each: int) -> Iterator[str]:
-    """Yield names as ``edgeclf capture`` gives them: presses of five images a second, a minute apart."""
+    """Yield names as ``edgeclf capture`` creates them: presses of five images a second, a minute apart."""
     for press in range(count):
         for number in range(each):
             yield f"{label}/20261127-19{press:02}{number // 5:02}-{number % 5 * 200:03}.jpg"
@@ -159,7 +159,7 @@ def test_capture_times_are_read_from_names(name: str, seconds: float | None) -> 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_capture_times_are_read_from_exif(kind: str) -> None:
     exif = Image.Exif()
-    exif[306] = "2020:01:01 00:00:00"  # of a later change
+    exif[306] = "2020:01:01 00:00:00"  # the time of a later change
     exif.get_ifd(0x8769).update({0x9003: "2026:11:27 19:30:12", 0x9291: "25"})
     content = io.BytesIO()
     Image.new("RGB", (8, 8)).save(content, kind, exif=exif)

@@ -72,7 +72,7 @@ def test_unlabelled_images_next_to_the_parts_are_ignored_and_reported(
 @pytest.mark.parametrize(
     ("folders", "loose", "path"),
     [
-        (("training_set", "extra"), "test_set", "training_set"),  # images without classes beside it
+        (("training_set", "extra"), "test_set", "training_set"),  # images without classes next to it
         (("training_set/training_set", "test_set/test_set", "more"), "", "training_set/training_set"),
         (("train_a", "train_b", "test_set"), "", "train_a"),
     ],

@@ -68,7 +68,7 @@ def test_few_handwritten_digits_are_taken_for_copies() -> None:
 
 
 def test_perceptual_hashes_are_those_of_earlier_versions() -> None:
-    """The expected values come from imagehash 4.3.2, which computed them in earlier versions."""
+    """The expected values come from imagehash 4.3.2, which earlier versions used."""
     china, flower = load_sample_images().images
     fingerprints = _fingerprints(
         [china, flower, china[:120, :160], flower[60:300, 200:520], np.zeros((50, 60, 3), np.uint8)]
@@ -137,6 +137,6 @@ def test_unreadable_files_and_given_groups(tmp_path: Path) -> None:
     with decode(data, RULE, 0, tmp_path / "decoded", Quiet(), fingerprints)[0]:
         assert exact_groups(fingerprints).tolist() == [-1, 0, -1, 0]
         likeness = Likeness(fingerprints, data.targets)
-        assert likeness.groups().tolist() == [-1] * 4  # two classes: one photograph under two labels
+        assert likeness.groups().tolist() == [-1] * 4  # two classes: one photograph with two labels
         assert [rows.tolist() for rows in likeness.conflicts()] == [[1, 3]]
     assert joined(4, np.array([[0, 1]]), np.array([-1, 5, 5, -1])).tolist() == [0, 0, 0, -1]

@@ -31,7 +31,7 @@ def test_the_next_batch_is_prepared_during_the_step() -> None:
     for _ in batches:
         time.sleep(0.1)
     assert batches.worked > 0.75
-    assert batches.wait_share < 0.25  # one behind the other it would be a third
+    assert batches.wait_share < 0.25  # without overlap it would be a third
 
 
 def test_slow_batches_raise_the_share_of_time_waited() -> None:
@@ -80,7 +80,7 @@ def test_reading_all_images_does_not_grow_memory(tmp_path: Path) -> None:
         stored.write(row, np.full((256, 256, 3), row % 256, np.uint8))
     total = sum(int(stored[start : start + 10].max()) for start in range(0, 400, 10))
     assert total > 0
-    assert _resident() - before < 20 << 10  # of 75 MB
+    assert _resident() - before < 20 << 10  # the file has 75 MB
 
 
 def _resident() -> int:

@@ -1,4 +1,4 @@
-"""Several sources form one dataset: classes, names, parts, groups; a run of them reads back."""
+"""Several sources form one dataset: classes, names, parts, groups; a run on them can be read again."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def sources(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(digits / label, root / "photos" / label)
     shutil.copytree(digits / "2", root / "snapshots" / "2")
     (root / "snapshots" / "0").mkdir()
-    for path in sorted((digits / "0").iterdir())[:3]:  # called as photographs are, but others
+    for path in sorted((digits / "0").iterdir())[:3]:  # the same names as photographs, but other images
         shutil.copy(sorted((digits / "1").iterdir())[0], root / "snapshots" / "0" / path.name)
     (root / "snapshots" / "a%2Fb").mkdir()
     for number in range(6):
@@ -55,7 +55,7 @@ def test_sources_share_classes_but_not_file_names(sources: Path) -> None:
     paths = (sources / "photos", sources / "snapshots", sources / "list.csv")
     messages: list[str] = []
     data, skipped = read_source(paths, messages.append)
-    assert (data.labels, skipped) == (("0", "1", "2", "a/b"), [])  # a%2Fb is how snapshots of a/b are called
+    assert (data.labels, skipped) == (("0", "1", "2", "a/b"), [])  # snapshots store a/b as a%2Fb
     assert np.bincount(data.targets).tolist() == [23, 40, 20, 12]
     assert len({file[2:] for file in data.files}) < len(set(data.files)) == 95
     for row in (0, 25, 50, 75, 94):
@@ -105,7 +105,7 @@ def test_split_sources_keep_their_parts_and_others_are_split() -> None:
     divided = divided_apart(data, 0.2, 0.2, 0)
     assert divided.parts[:14] == tuple(parts[:14])
     assert divided.parts[14] == "test"
-    assert divided.parts[34:] == ("train", "train")  # too few of them to divide
+    assert divided.parts[34:] == ("train", "train")  # too few to split
     assert [divided.parts[14:].count(part) for part in ("train", "validation", "test")] == [13, 4, 5]
 
 
@@ -139,7 +139,7 @@ def test_what_was_discarded_on_a_page_does_not_come_back_from_another_folder(sou
     image = next((photos / "1").iterdir())
     for target in (photos / "1" / name, snapshots / "0" / name, snapshots / "__discarded" / name):
         shutil.copyfile(image, target)
-    shutil.copyfile(image, snapshots / "__discarded" / image.name)  # not by a page: the name is no snapshot's
+    shutil.copyfile(image, snapshots / "__discarded" / image.name)  # not by a page: the name is not a snapshot's
     data, skipped = read_source([photos, snapshots])
     assert {item.file for item in skipped} == {f"1/1/{name}", f"2/0/{name}"}
     assert all("was discarded on the page" in str(item) for item in skipped)

@@ -76,7 +76,7 @@ def test_copies_stay_in_one_part(runs: dict[str, Run]) -> None:
     for name in ("0", "1"):
         first = min(file for file in data.files if file.startswith(f"{name}/") and not file.endswith("copy.png"))
         assert parts[f"{name}/copy.png"] == parts[first]
-    assert len(data.rows("test")) == 9  # also where a file could not be read
+    assert len(data.rows("test")) == 9  # also if a file could not be read
 
 
 @pytest.mark.parametrize("source", ["manifest", "shards"])

@@ -20,7 +20,7 @@ from tests.listening import Listening
 
 @pytest.fixture(scope="module")
 def dirty(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Digits in parts: a broken file, copies of all kinds, a wrong label, a rare class, odd sizes."""
+    """Digits in parts: a broken file, copies of all kinds, a wrong label, a rare class, unusual sizes."""
     folder = tmp_path_factory.mktemp("check") / "photos"
     for name in ("0", "1", "2"):
         files = sorted((digits / name).iterdir())
@@ -93,7 +93,7 @@ def test_json_lists_everything_and_clean_data_has_no_findings(digits: Path, tmp_
 
 
 def test_train_warns_of_copies_across_parts_in_one_line(dirty: Path, tmp_path: Path) -> None:
-    dirty = shutil.copytree(dirty, tmp_path / "dirty")  # the others look at it as it is
+    dirty = shutil.copytree(dirty, tmp_path / "dirty")  # other tests use the original
     for name in ("4.png", "5.png"):
         shutil.copy(next((dirty / "test" / "2").glob("*.png")), dirty / "train" / "2" / name)
     listening = Listening()

@@ -1,4 +1,4 @@
-"""A new model against an old one on the same images: what is compared, what is worse, and what is replaced."""
+"""A new model compared with an old one on the same images: what is compared, what is worse, and what is replaced."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _labelled(model: Path, path: Path, text: str) -> Path:
 
 @pytest.fixture(scope="module")
 def wrong(sure_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that knows the digits by other names, so that each answer is wrong."""
+    """A model that knows the digits by other names, so that every answer is wrong."""
     return _labelled(sure_model, tmp_path_factory.mktemp("wrong") / "wrong.tflite", "1\n2\n0\n")
 
 
@@ -146,11 +146,11 @@ def _compared(**classes: tuple[int, int, int]) -> Comparison:
 
 
 def test_what_counts_as_worse() -> None:
-    assert _compared(a=(3, 1, 96), b=(0, 0, 100)).losses == []  # two images of 200: may be chance
+    assert _compared(a=(3, 1, 96), b=(0, 0, 100)).losses == []  # two images of 200 may be chance
     assert [text.split()[0] for text in _compared(a=(7, 1, 92), b=(7, 1, 92)).losses] == ["accuracy"]
     masked = _compared(a=(12, 0, 88), b=(0, 12, 88))
     assert (masked.total.points, masked.losses[0][:13]) == (0, "class a -12.0")
-    # 6 of 6 has a p-value of 0.03: a loss where there is one class, but not the worst of six.
+    # 6 of 6 has a p-value of 0.03: a loss with one class, but not for the worst of six.
     assert len(_compared(a=(6, 0, 30), b=(0, 6, 60)).losses) == 0
     assert any(text.startswith("class a") for text in _compared(a=(6, 0, 30)).losses)
     assert "more images" in _compared(a=(1, 1, 10)).verdict
@@ -166,7 +166,7 @@ def test_a_model_that_is_not_worse_takes_the_place_of_the_old(
     assert done.exit_code == 0, done.output
     assert old.read_bytes() == sure_model.read_bytes()
     assert old.stat().st_mode & 0o777 == 0o604
-    assert version(old) != judged  # what --reload looks at
+    assert version(old) != judged  # what --reload checks
     kept = tmp_path / "model.tflite.before"
     assert kept.read_bytes() == wrong.read_bytes()
     assert f"Go back with: mv {kept} {old}" in done.stdout

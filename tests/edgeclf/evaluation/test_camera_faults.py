@@ -28,7 +28,7 @@ from tests.runtime.browser import Browser
 
 @pytest.fixture(scope="module")
 def photo() -> Pixels:
-    """A building: edges, textures, a sky."""
+    """A photograph of a building: edges, textures, a sky."""
     from sklearn.datasets import load_sample_images
 
     return np.asarray(cv2.resize(load_sample_images().images[0], (240, 180), interpolation=cv2.INTER_AREA), np.uint8)
@@ -84,7 +84,7 @@ def test_a_fault_keeps_shape_and_type_is_repeatable_and_grows(name: str, photo: 
     assert (photo == before).all()
     differences = [float(np.abs(image.astype(float) - photo).mean()) for image in drawn]
     assert 0.3 < differences[0] < differences[2]
-    assert differences[0] < differences[1] < differences[2] or name == "cut off"  # which may uncover what is alike
+    assert differences[0] < differences[1] < differences[2] or name == "cut off"  # what it uncovers may look similar
     for shape in ((1, 1, 3), (3, 90, 3)):
         assert with_fault(np.full(shape, 99, np.uint8), name, 2).shape == shape
 
@@ -109,7 +109,7 @@ def test_further_away_shrinks_and_cut_off_removes_a_part() -> None:
     thing[50:150, 50:150] = 20
     areas = [int((with_fault(thing, "further away", level) < 100).all(axis=2).sum()) for level in range(3)]
     assert [round((area / 10_000) ** 0.5, 1) for area in areas] == [0.8, 0.6, 0.4]
-    assert (with_fault(thing, "further away", 2)[0] > 190).all()  # its surroundings go on around it
+    assert (with_fault(thing, "further away", 2)[0] > 190).all()  # its surroundings are extended around it
     cut = [int((with_fault(thing, "cut off", level) < 100).all(axis=2).sum()) for level in range(3)]
     assert cut[1] < 10_000
     assert cut[2] < cut[1]

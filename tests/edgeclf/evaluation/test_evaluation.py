@@ -1,4 +1,4 @@
-"""The images a model file is evaluated on, and its figures."""
+"""The images that a model file is evaluated on, and its figures."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_ties_in_top_five_go_to_the_first_labels() -> None:
     scores = np.zeros((2, 1000), np.float32)
     scores[:, 7] = 255 / 256
     labels = [str(i) for i in range(1000)]
-    assert score(scores, np.array([3, 500]), labels).top5 == 0.5  # 7, then 0 to 3, as they are shown
+    assert score(scores, np.array([3, 500]), labels).top5 == 0.5  # 7, then 0 to 3, in the order of display
     assert score(scores, np.array([7, 7]), labels).top5 == 1.0
 
 
@@ -240,7 +240,7 @@ def test_a_class_without_answers_or_images_has_no_precision_or_recall() -> None:
 
 def test_a_model_file_older_than_the_weights_gives_a_warning(exported: Run) -> None:
     weights, model = exported.path / "weights.npz", exported.path / "model.tflite"
-    os.utime(weights, (model.stat().st_atime, model.stat().st_mtime))  # as of one copy
+    os.utime(weights, (model.stat().st_atime, model.stat().st_mtime))  # as if copied together
     assert "older" not in run_evaluate(exported.path).stderr
     os.utime(weights, (model.stat().st_atime, model.stat().st_mtime + 60))
     done = run_evaluate(exported.path)

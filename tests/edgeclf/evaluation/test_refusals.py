@@ -16,7 +16,7 @@ from tests.edgeclf.evaluation.commands import evaluated_json, run_evaluate, writ
 
 @pytest.fixture(scope="module")
 def strangers(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The training's images, and noise in another folder."""
+    """The training images, and noise in another folder."""
     folder = Path(shutil.copytree(digits, tmp_path_factory.mktemp("strangers") / "all"))
     (folder / "_none").mkdir()
     noise = np.random.default_rng(0).integers(0, 256, (96, 96, 3)).astype(np.uint8)
@@ -31,7 +31,7 @@ def test_refusals_are_counted_by_reason(model: Path, digits: Path, strangers: Pa
     refusals = evaluated["refusals"]
     assert (refusals["count"], refusals["nothing"], refusals["nothing_refused"]) == (60, 5, 5)
     assert evaluated["labels"] == ["0", "1", "2", "_none"]
-    assert evaluated["correct"] == plain["correct"] + 5  # "unknown" is right for images of nothing
+    assert evaluated["correct"] == plain["correct"] + 5  # "unknown" is correct for images of nothing
     assert not any(item["label"] == "_none" for item in evaluated["wrong"])
     assert refusals["accuracy"] == refusals["right"] / (60 - refusals["unfamiliar"] - refusals["undecided"])
     none = evaluated_json(model, strangers, "--reject", 0)

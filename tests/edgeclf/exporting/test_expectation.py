@@ -26,7 +26,7 @@ Drop = Callable[[str, int], float]
 
 
 def _measured(accuracy: float, confidence: float, count: int = 200, strange: int = 0) -> Measurement:
-    """Answers with this accuracy and mean best score, and so many more that are unfamiliar, sure and wrong."""
+    """Return answers with this accuracy and mean best score, and ``strange`` more, unfamiliar and confidently wrong."""
     wrong = round(count * (1 - accuracy))
     rows = [(1 - confidence, confidence)] * wrong + [(confidence, 1 - confidence)] * (count - wrong)
     predictions = [Prediction(np.array(row, np.float32), LABELS, familiarity=0.5) for row in rows]
@@ -35,7 +35,7 @@ def _measured(accuracy: float, confidence: float, count: int = 200, strange: int
 
 
 def _under(drop: Drop, slope: float, strange: int = 0) -> UnderFaults:
-    """Faults that cost ``drop`` points of confidence and ``slope`` times as many of accuracy."""
+    """Return results under faults that cost ``drop`` points of confidence and ``slope`` times as many of accuracy."""
     cells = {
         (name, level): _measured(0.95 - slope * drop(name, level), 0.9 - drop(name, level), strange=strange)
         for name in FAULTS

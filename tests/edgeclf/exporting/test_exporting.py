@@ -1,4 +1,4 @@
-"""The files and messages of an export, of a real training."""
+"""The files and messages of the export of a real training."""
 
 from __future__ import annotations
 

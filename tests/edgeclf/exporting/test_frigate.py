@@ -1,4 +1,4 @@
-"""A model file for Frigate, read as Frigate reads it."""
+"""A model file for Frigate, read as Frigate does."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_export_writes_it_and_says_frigates_config(run: Run, tmp_path: Path) -> 
     assert entry == (
         "letters-1",
         {
-            "threshold": 0.8,  # Frigate's own: so few images give no threshold
+            "threshold": 0.8,  # Frigate's default: with so few images there is no suggestion
             "object_config": {"objects": ["person"], "classification_type": "sub_label"},
         },
     )

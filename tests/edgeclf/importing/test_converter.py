@@ -1,4 +1,4 @@
-"""What is refused before the converter runs, and what is said when it fails; make test-import runs the real one."""
+"""What is refused before the converter runs, and the messages if it fails; make test-import runs the real one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The part of an import that follows the converter, on a float file of a run: its checks, card, images and page."""
+"""The part of an import after the converter, on a float file of a run: its checks, card, images and page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures of confidence, on small sets of scores with known results."""
+"""Calibration figures of small sets of scores with known results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _scores(best: list[float]) -> npt.NDArray[np.float32]:
 
 
 def test_the_calibration_error_of_known_scores() -> None:
-    # Four answers at 0.75, three right: exactly calibrated. Two at 0.95, one right: 0.45 away, a third of all answers.
+    # Four answers at 0.75, three correct: exactly calibrated. Two at 0.95, one correct: 0.45 off, a third of all.
     diagram = reliability(_scores([0.75] * 4 + [0.95] * 2), np.array([0, 0, 0, 1, 0, 1]))
     assert diagram.error == pytest.approx(0.45 / 3, abs=1e-6)
     assert [(item.count, item.accuracy) for item in diagram.bins] == [(4, 0.75), (2, 0.5)]
@@ -29,7 +29,7 @@ def test_scores_of_one_and_on_bin_edges_are_counted() -> None:
 
 
 def test_the_threshold_is_the_lowest_that_halves_the_errors() -> None:
-    # 2 of 10 are wrong: at most a tenth of the accepted may be. Without 0.55 one of nine is, without 0.62 none.
+    # 2 of 10 are wrong: at most a tenth of the accepted may be. Without 0.55 one of nine is wrong, without 0.62 none.
     best = [0.55, 0.62, 0.7, 0.7, 0.8, 0.8, 0.9, 0.9, 0.95, 0.99]
     targets = np.array([1, 1] + [0] * 8)
     assert suggest_threshold(_scores(best), targets) == 0.63

@@ -1,4 +1,4 @@
-"""Every backbone can be trained with its rounding: flattened, folded and built again, it computes the same."""
+"""Every backbone can be trained with rounding: flattened, folded and built again, it computes the same."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_a_folded_backbone_keeps_its_function(name: str) -> None:
 
 
 def check_folded(name: str) -> None:
-    """Compare a backbone with random weights before and after folding; the others' turn is in ``tests/networks``."""
+    """Compare a backbone with random weights before and after folding; ``tests/networks`` does so for the others."""
     model = with_softmax(build_classifier(BACKBONES[name], None, 3))
     rng = np.random.default_rng(0)
     for layer in model.layers:

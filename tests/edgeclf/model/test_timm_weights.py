@@ -1,4 +1,4 @@
-"""Weights files that the user gives: a good one fills the network, and others are refused in one line."""
+"""Weights files provided by the user: a good one fills the network, and others are refused in one line."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def network() -> Any:
 
 @pytest.fixture(scope="module")
 def tensors(network: Any) -> Tensors:
-    """Tensors of the network's names and shapes, and a counter that timm stores beside them."""
+    """Tensors with the network's names and shapes, and a counter that timm also stores."""
     rng = np.random.default_rng(0)
     made = {name: rng.uniform(0.5, 1, shape).astype(np.float32) for name, shape in expected_tensors(network).items()}
     return {**made, "bn1.num_batches_tracked": np.array(7, np.int64)}

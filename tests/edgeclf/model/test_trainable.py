@@ -36,7 +36,7 @@ def pretrained() -> Any:
 
 @pytest.fixture(scope="module")
 def scaled(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A training of scales and a mixed head with alpha, interrupted in the middle and resumed."""
+    """A training of scales and a mixed head with alpha, interrupted halfway and resumed."""
     config = {**SMALL, "tune": "batch-norm", "head": "mixed", "alpha": True, "mixup": 0.2, "learning_rate": 1e-3}
     config["freeze_stride"] = 4
     folder = tmp_path_factory.mktemp("scaled") / "run"

@@ -77,7 +77,7 @@ def test_a_pickle_that_calls_a_function_is_refused(form: Callable[[bytes], bytes
         read_tensors(path)
     assert not mark.exists()
     pickle.loads(pickled)
-    assert mark.exists()  # it would have
+    assert mark.exists()  # so it would have run
 
 
 def test_altered_weights_are_refused(tmp_path: Path) -> None:
@@ -110,8 +110,8 @@ def test_keras_networks_take_their_weights_from_a_file(tmp_path: Path) -> None:
 
 
 def test_weights_that_cannot_be_downloaded_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))  # without keras' own cache
-    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # where nobody listens
+    monkeypatch.setenv("HOME", str(tmp_path))  # without Keras's own cache
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nothing listens there
     network = backbone("mobilenet-v2")
     with pytest.raises(WeightsError, match=r"cannot be downloaded .*--weights FILE.h5"):
         network.load(network.build("mobilenet-v2", 32), "mobilenet-v2", None)

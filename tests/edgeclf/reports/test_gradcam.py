@@ -19,7 +19,7 @@ RULE = Preprocessing(32, 32, mean=(0.0,) * 3, std=(255.0,) * 3)
 
 
 def _red_against_blue() -> Any:
-    """Return a network whose first class is red and whose second is blue, seen in squares of 8 pixels."""
+    """Return a network whose first class is red and whose second is blue, in squares of 8 pixels."""
     layers = keras().layers
     inputs = keras().Input((32, 32, 3))
     x = layers.Conv2D(2, 8, 8, use_bias=False, name="seen")(inputs)
@@ -59,7 +59,7 @@ def test_with_a_linear_head_it_is_the_class_activation_map(run: Run) -> None:
     kernel = model.get_layer(HEAD).get_weights()[0]
     wanted = np.maximum(np.einsum("nhwc,cn->nhw", features, kernel[:, classes]), 0)
     maps = class_activation(model, pixels, list(classes), rule)
-    highest = np.maximum(wanted.max(axis=(1, 2), keepdims=True), 1e-12)  # all 0 where nothing speaks for a class
+    highest = np.maximum(wanted.max(axis=(1, 2), keepdims=True), 1e-12)  # all 0 if nothing supports a class
     assert maps == pytest.approx(wanted / highest, abs=1e-3)
 
 

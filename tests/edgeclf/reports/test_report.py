@@ -55,7 +55,7 @@ def test_a_training_ends_with_its_report(run: Run) -> None:
     page, content = (run.path / "report.html").read_text("utf-8"), run.read_json("report")
     assert all(f"<td>{label}</td>" in page for label in ("0", "1", "2"))
     assert page.count("<svg") == 4 + 2  # plots, and a matrix for each part
-    assert "http" not in page  # one page without any other file
+    assert "http" not in page  # a single page without other files
     assert all(source.startswith("data:image/jpeg;base64,") for source in re.findall(r'src="([^"]*)"', page))
     assert content["parts"]["test"]["count"] == 9
     assert sum(item["support"] for item in content["parts"]["validation"]["classes"]) == 9
@@ -210,7 +210,7 @@ def test_the_card_gets_the_threshold_of_the_current_weights(copy: Run, tmp_path:
     from edgeclf import export
 
     weights, shift = copy.read_arrays("weights"), np.array([0, 0, 2.5], np.float32)
-    copy.write_arrays("weights", {**weights, "logits/bias:0": weights["logits/bias:0"] + shift})  # metrics of before
+    copy.write_arrays("weights", {**weights, "logits/bias:0": weights["logits/bias:0"] + shift})  # outdates the metrics
     answers = read_answers(copy, Quiet())["validation"]
     wanted = suggest_threshold(answers.scores, answers.data.targets)
     assert wanted is not None
@@ -225,7 +225,7 @@ def test_tensorboard_reads_the_history(run: Run, tmp_path: Path) -> None:
 
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     write_events(run, tmp_path)
-    folder = write_events(run, tmp_path)  # a second time: replaces the first
+    folder = write_events(run, tmp_path)  # the second call replaces the first result
     events = accumulator.EventAccumulator(str(folder))
     events.Reload()
     history = run.read_json("history")
@@ -243,12 +243,12 @@ def test_tensorboard_reads_the_history(run: Run, tmp_path: Path) -> None:
 
 def test_training_images_are_shown_as_augmented(run: Run) -> None:
     mosaic = read_image(run.path / "augmented.jpg")
-    assert mosaic.shape[1] == 6 * 64 + 5 * 12  # six in a row, of the steps' size
+    assert mosaic.shape[1] == 6 * 64 + 5 * 12  # six in a row, at the steps' size
     page = (run.path / "report.html").read_text("utf-8")
     assert "Training images as augmented" in page
     assert base64.b64encode((run.path / "augmented.jpg").read_bytes()).decode() in page
     assert "first five" not in page
-    assert "top-5" not in page  # of three classes that says nothing
+    assert "top-5" not in page  # meaningless for three classes
 
 
 def test_one_image_does_not_dominate_the_accuracy_axis() -> None:
@@ -266,7 +266,7 @@ def test_one_image_does_not_dominate_the_accuracy_axis() -> None:
         return abs(float(line[2]) - float(line[4])) / float(box[1])
 
     assert height(9) < 0.12
-    assert height(900) > 0.5  # a hundred images are no small difference
+    assert height(900) > 0.5  # a hundred images are a visible difference
 
 
 def test_the_layers_of_a_parity_page_are_folded(model: Path) -> None:

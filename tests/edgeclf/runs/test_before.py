@@ -1,4 +1,4 @@
-"""The split of a run before is kept: by content, whatever the folder, and new images join their near-duplicates."""
+"""The split of an earlier run is kept: by content, whatever the folder; new images join their near-duplicates."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _divide(run: Run, listed: Dataset, reporter: Quiet) -> Dataset:
 
 
 def _photo(path: Path, seed: int, shift: int = 0) -> None:
-    """Write a photograph of blobs of its own; ``shift`` makes a near-duplicate."""
+    """Write a photograph of random blobs; ``shift`` makes a near-duplicate."""
     rng = np.random.default_rng(seed)
     small = rng.integers(0, 256, (5, 5, 3)).astype(np.uint8)
     pixels = cv2.resize(small, (120, 120), interpolation=cv2.INTER_CUBIC)
@@ -46,7 +46,7 @@ def photos(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def before(photos: Path, tmp_path: Path) -> Run:
-    """A finished run of them, without weights."""
+    """A finished run on them, without weights."""
     run = Run.create(tmp_path / "before", make_config({"test": 0.2}), photos)
     _divide(run, read_source(photos)[0], Quiet())
     run.write_arrays("weights", {})
@@ -55,7 +55,7 @@ def before(photos: Path, tmp_path: Path) -> Run:
 
 
 def _grown(before: Run, out: Path, *sources: Path, **options: object) -> tuple[dict[str, str], list[str]]:
-    """The part of each file, and what is said."""
+    """Return the part of each file, and the messages."""
     config = make_config({"test": 0.2, "from_run": before.path, **options})
     run, reporter = Run.create(out, config, sources), Listening()
     data = _divide(run, read_source(sources)[0], reporter)
@@ -98,7 +98,7 @@ def test_new_images_go_where_their_near_duplicates_are(before: Run, photos: Path
 def test_a_run_that_noted_no_hashes_is_read_again_or_recognized_by_names(
     before: Run, photos: Path, tmp_path: Path
 ) -> None:
-    (before.path / "digests.npz").unlink()  # as of earlier versions
+    (before.path / "digests.npz").unlink()  # as in earlier versions
     old = _parts(before)
     copied = tmp_path / "copied"
     for number, file in enumerate(old):

@@ -52,7 +52,7 @@ def test_candidates_not_tried_are_one_line() -> None:
 
 def test_the_default_is_tried_first_if_it_fits_else_the_cheapest(tmp_path: Path) -> None:
     base, sizes, tunes = make_config({"size": 64}), (32, 64), ("head", "full")
-    assert first_seconds(Candidate(LITE0, 64, "full"), base, 100) > 60  # its conversion alone
+    assert first_seconds(Candidate(LITE0, 64, "full"), base, 100) > 60  # for its conversion alone
 
     def first(minutes: float, sizes: tuple[int, ...] = sizes) -> Candidate:
         settings = SearchConfig(backbones=(LITE0,), sizes=sizes, tunes=tunes, budget_minutes=minutes)

@@ -21,7 +21,7 @@ def test_a_rotated_image_is_not_mirrored(flip: bool, rotate90: bool, rounds: set
     image = COLOURS[[[0, 1], [3, 2]]].repeat(20, axis=0).repeat(20, axis=1)
     images = tf.constant(np.repeat(image[None], 64, axis=0))
     seen = augment(images, 32, flip, rotate90, tf.constant([3, 4])).numpy()
-    corners = seen[:, [0, 0, -1, -1], [0, -1, -1, 0]]  # clockwise, too
+    corners = seen[:, [0, 0, -1, -1], [0, -1, -1, 0]]  # also clockwise
     colours = np.where(np.ptp(corners, axis=2) < 5, 3, corners.argmax(axis=2))
     steps = np.diff(colours, axis=1) % 4
     assert (steps == steps[:, :1]).all()

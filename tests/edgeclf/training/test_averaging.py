@@ -1,4 +1,4 @@
-"""The moving average of the weights averages the steps, not the initial network, in short trainings, too."""
+"""The moving average of the weights averages the steps, not the initial network, even in short trainings."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_the_average_with_the_lower_validation_loss_is_kept(
 
     monkeypatch.setattr(Training, "_validated", watched)
     run = train(digits, tmp_path / "run", make_config({**SMALL, "epochs": 1}), Quiet())
-    _, plain, corrected = judged  # after the head's
+    _, plain, corrected = judged  # after the head's result
     assert plain != corrected
     assert run.read_json("history")[-1]["validation_log_loss"] == pytest.approx(min(plain, corrected))
 
@@ -98,6 +98,6 @@ def test_alpha_1_gives_the_tuned_network(shallow: None, digits: Path, tmp_path: 
     tuned = [item for item in history if item["kept"] and "alpha" not in item][-1]
     last = history[-1]
     assert last["alpha"] == 1.0
-    assert abs(tuned["temperature"] - 1) > 0.02  # else nothing would differ
+    assert abs(tuned["temperature"] - 1) > 0.02  # otherwise nothing would differ
     for name in ("temperature", "validation_log_loss", "validation_accuracy"):
         assert last[name] == pytest.approx(tuned[name], rel=1e-3), name

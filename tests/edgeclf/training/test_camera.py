@@ -102,7 +102,7 @@ def test_further_away_shrinks_the_image_and_fills_the_border(monkeypatch: pytest
     assert len(changed) / MANY == pytest.approx(camera.SHARE, abs=0.04)
     assert camera.SCALE[0] - 0.06 < changed.min() < 0.5
     assert 0.8 < changed.max() < camera.SCALE[1] + 0.06
-    assert seen.min() > 49  # no black around it
+    assert seen.min() > 49  # no black borders
 
 
 def test_blur_keeps_the_mean_and_removes_detail(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,9 +20,9 @@ def test_the_latest_epoch_is_kept_unless_clearly_worse() -> None:
     selection, error = Selection(), 0.3 / np.sqrt(300)
     assert selection.takes(BASE, tuned=False)
     assert selection.takes(_of(-0.1, 0.3), tuned=True)
-    assert selection.takes(_of(-0.1 + 0.5 * error, 0.3), tuned=True)  # worse by less than an error
+    assert selection.takes(_of(-0.1 + 0.5 * error, 0.3), tuned=True)  # worse by less than one standard error
     assert not selection.takes(_of(-0.1 + 3 * error, 0.3), tuned=True)
-    assert not selection.takes(_of(-0.1 + 1.8 * error, 0.3), tuned=True)  # small steps do not add up: than the best
+    assert not selection.takes(_of(-0.1 + 1.8 * error, 0.3), tuned=True)  # than the best: steps do not add up
     assert not selection.takes(BASE, tuned=True)
     assert selection.waited == 3
     assert selection.takes(_of(-0.2, 0.3), tuned=True)

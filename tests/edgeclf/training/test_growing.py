@@ -1,4 +1,4 @@
-"""A training that begins from a finished run: its network, its head's rows, its options; a class is added."""
+"""A training that starts from a finished run: its network, its head's rows, its options; a class is added."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_class_is_added_and_the_training_resumes_without_the_run_before(
 
     before = Run.open(shutil.copytree(run.path, tmp_path / "before"))
     photos, more, data = shutil.copytree(digits, tmp_path / "moved"), tmp_path / "more", load_digits()
-    (more / "1b").mkdir(parents=True)  # in the order of labels before "2", whose index changes
+    (more / "1b").mkdir(parents=True)  # sorted before "2", whose index changes
     for row in np.flatnonzero(data.target == 7)[:20]:
         cv2.imwrite(str(more / "1b" / f"{row}.png"), digit_picture(data.images[row])[:, :, ::-1])
     reporter = _Pressing("Fine-tuning")
@@ -98,7 +98,7 @@ def test_options_are_those_of_the_run_before() -> None:
     assert grown(_config(), config, [], []).epochs == 12  # not a part of a part
     assert without_effect(grown(_config(tune="head"), make_config({}), [], []), ()) == {}
     assert grown(_config(size=96), before, [], []).size == 96
-    again = make_config(config.model_dump())  # as its config.toml repeats it
+    again = make_config(config.model_dump())  # as its config.toml does
     assert grown(again, before, [], []) == config
 
 

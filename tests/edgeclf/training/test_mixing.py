@@ -1,4 +1,4 @@
-"""Mixup, CutMix and RandAugment are repeatable, and labels are mixed like the pixels."""
+"""Mixup, CutMix and RandAugment are reproducible, and labels are mixed like the pixels."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_strength_sets_the_size_of_changes() -> None:
     image = np.linspace(0, 255, 32 * 32 * 3).reshape(1, 32, 32, 3).astype(np.float32)
     pixels, seed = tf.constant(np.repeat(image, 128, axis=0)), tf.constant([1, 2])
     changes = [float(np.abs(rand_augment(pixels, size, seed).numpy() - image).mean()) for size in (0, 3, 9)]
-    assert changes[0] < 1  # less than a step of the pixels': rounding alone
+    assert changes[0] < 1  # less than one pixel step: rounding alone
     assert changes[0] < 0.2 * changes[1] < 0.2 * changes[2]
     assert len(OPERATIONS) == len(set(OPERATIONS))
 

@@ -1,4 +1,4 @@
-"""Trainings are repeatable, can be interrupted, and survive whatever is in the folder."""
+"""Trainings are reproducible, can be interrupted, and cope with whatever is in the folder."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_a_resumed_training_equals_one_that_was_never_interrupted(run: Run, inte
     assert all((mine[name] == expected[name]).all() for name in expected)
     with pytest.raises(RunError, match="is finished"):
         resume(tmp_path / "stopped", Quiet())
-    for name in ("state.npz", "metrics.json"):  # as if it was killed between its head and its first epoch
+    for name in ("state.npz", "metrics.json"):  # as if killed between its head and its first epoch
         (tmp_path / "earlier" / name).unlink()
     again = resume(tmp_path / "earlier", Quiet()).read_arrays("weights")
     assert all((again[name] == expected[name]).all() for name in expected)
@@ -225,7 +225,7 @@ def test_a_run_inside_the_photographs_is_refused(digits: Path, tmp_path: Path) -
     with pytest.raises(DataError, match="is inside the folder of photographs"):
         train(digits, digits / "runs" / "1", make_config(SMALL), Quiet())
     assert not (digits / "runs").exists()
-    refuse_inside(digits, digits / ".runs" / "1")  # hidden, so no class
+    refuse_inside(digits, digits / ".runs" / "1")  # hidden, so not a class
     refuse_inside(digits, tmp_path / "run")
     with pytest.raises(DataError, match="not UTF-8"):
         refuse_inside(digits, tmp_path / os.fsdecode(b"r\xe9"))

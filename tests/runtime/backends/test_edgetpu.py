@@ -1,6 +1,6 @@
-"""The Edge TPU's plumbing, through the interpreters' real load_delegate; a C stand-in takes libedgetpu's place.
+"""Support for the Edge TPU, through the interpreters' real load_delegate; a stand-in in C replaces libedgetpu.
 
-No Coral was at hand: what the stand-in cannot show is the device itself.
+No Coral was available: what the stand-in cannot show is the device itself.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def test_a_compiled_model_takes_the_edge_tpu_by_itself_and_says_so(build: Build,
     processes = [int(line) for line in record.read_text().split()]  # no options for any device
     assert len(processes) == 2
     assert processes[0] != processes[1] == os.getpid()
-    with Classifier.load(compiled):  # once a start: a device in use would be busy for another process
+    with Classifier.load(compiled):  # probed once per start: a device in use would be busy for another process
         assert len(record.read_text().split()) == 3
 
 
@@ -70,7 +70,7 @@ with Classifier.load(sys.argv[1]) as classifier:
 @pytest.mark.parametrize(
     ("python", "others", "words"),
     [
-        # TensorFlow's own is asked only where there is no other: here it is told to be.
+        # TensorFlow's interpreter is used only if there is no other: here it is chosen.
         (sys.executable, ["litert", "tensorflow"], "with tensorflow 2."),
         (Path(__file__).parents[3] / ".venv-tflite" / "bin" / "python", [], "with tflite-runtime 2.14"),
     ],
@@ -203,7 +203,7 @@ def test_the_command_line_runs_it_on_all_devices(build: Build, compiled: Path, t
     assert "as exported, with edgetpu: largest difference 0.0" in edgeclf("verify", compiled.name).stdout
     words = ["bench", compiled.name, "--backend", "edgetpu:all", "--threads", "1", "--seconds", "0.3", "--json"]
     found = {timing["stage"]: timing["median"] for timing in json.loads(edgeclf(*words).stdout)["timings"]}
-    assert found["all"] < found["frame"]  # 30 and 10 ms in turn, one after the other or at once
+    assert found["all"] < found["frame"]  # 30 and 10 ms, one after the other or in parallel
 
 
 def test_the_doctor_asks_the_library(build: Build, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Two cameras share one Edge TPU, for which a C stand-in of libedgetpu takes its place."""
+"""Two cameras share one Edge TPU; a stand-in in C replaces libedgetpu."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several interpreters of one model: the same answers in the same order, and a wrong number is one line."""
+"""Several interpreters of one model: the same answers in the same order; an invalid number gives one line."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_results_keep_the_order_and_do_not_wait_for_the_next_item() -> None:
         for number in range(5):
             given.append(number)
             yield number
-        assert more.wait(20)  # a camera whose next frame takes its time
+        assert more.wait(20)  # a camera whose next frame takes long
         yield 5
 
     def slow(number: int) -> int:

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C end a run in time, though its sinks, its source or its interpreter hang."""
+"""SIGTERM and Ctrl-C end a run in time, even if its sinks, its source or its interpreter hang."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 Started = Callable[..., "subprocess.Popen[bytes]"]
 COMMAND = [sys.executable, "-m", "edgeclf_runtime", "run"]
-WITHIN = 2.0 + 4.0  # the promise, and slack for a busy machine; what hangs here would hang for 20 s
+WITHIN = 2.0 + 4.0  # the limit, and slack for a busy machine; what hangs here would hang for 20 s
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def started() -> Iterator[Started]:
     processes: list[subprocess.Popen[bytes]] = []
 
     def start(*words: object) -> subprocess.Popen[bytes]:
-        # Ctrl-C is heard however the tests were started.
+        # Ctrl-C must work however the tests were started.
         heard = (
             "import os, signal, sys; signal.signal(2, signal.default_int_handler); os.execv(sys.argv[1], sys.argv[1:])"
         )
@@ -53,7 +53,7 @@ def _ended(process: subprocess.Popen[bytes], number: int) -> tuple[float, int]:
     """Return the seconds until the process has exited, and its exit status."""
     start = time.monotonic()
     process.send_signal(number)
-    status = process.wait(20)  # not for the end of its output: a command of its may hold that for longer
+    status = process.wait(20)  # not until the end of its output: one of its commands may keep that open for longer
     return time.monotonic() - start, status
 
 
@@ -64,7 +64,7 @@ def test_it_ends_when_nobody_reads_what_it_says(model: Path, tmp_path: Path, dig
     process = started(model, "--source", folder, "--watch", "--json")
     assert process.stdout is not None
     process.stdout.readline()
-    process.stdout.close()  # as of ``| head -1``
+    process.stdout.close()  # as with ``| head -1``
     shutil.copy(images[1], folder / "1.png")
     assert process.wait(20) == 0
 
@@ -92,7 +92,7 @@ def test_slow_sinks_are_given_up(
 
 def test_a_source_that_does_not_open_is_left(silent: socket.socket, model: Path, started: Started) -> None:
     process = started(model, "--source", f"http://127.0.0.1:{silent.getsockname()[1]}/video")
-    with silent.accept()[0]:  # it has asked, and waits for the answer
+    with silent.accept()[0]:  # it has sent a request, and waits for the answer
         time.sleep(0.5)
         assert process.poll() is None
         seconds, left = _ended(process, signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""The commands with a model file of several labels per image."""
+"""The commands with a model file for several labels per image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.edgeclf.several_labels import LABELS, shapes_csv
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Images whose numbers' bits are their labels."""
+    """Images whose numbers have their labels as bits."""
     folder = tmp_path_factory.mktemp("images")
     shapes_csv(folder, 8)
     return folder

@@ -1,4 +1,4 @@
-"""``--reject`` with a real model file: images unlike those of the training."""
+"""``--reject`` with a real model file: images unlike the training images."""
 
 from __future__ import annotations
 
@@ -94,5 +94,5 @@ def test_a_file_of_before_says_that_it_refuses_nothing(words: tuple[str, ...]) -
     done = _run(kept, command, "model.tflite", *more, "--reject", 0.5)
     assert done.stderr.count("model.tflite: has no familiarity, so reject refuses nothing.") == 1
     assert "unfamiliar" not in done.stdout
-    if command == "classify":  # nothing is asked for
+    if command == "classify":  # without the option
         assert not _run(kept, command, "model.tflite", *more, "--reject", 0).stderr

@@ -40,7 +40,7 @@ def _teach(base: Path, photos: Path, *words: object) -> tuple[int, str]:
 
 
 def _refused(base: Path, photos: Path, *words: object) -> str:
-    """Return the line with which it is refused; nothing is written."""
+    """Return the line with which it is refused; check that nothing is written."""
     before = sorted(photos.parent.rglob("*"))
     output = photos.parent / "new.tflite"
     done = CliRunner().invoke(teach, [str(base), str(photos), "-o", str(output), *map(str, words)])
@@ -141,7 +141,7 @@ def test_networks_that_cannot_be_taught_are_refused(model: Path, compiled: Path,
 
 
 def test_a_foreign_file_needs_its_normalization(float_model: Path, photos: Path, tmp_path: Path) -> None:
-    """A float file without the card and without TFLITE_METADATA does not say how pixels are normalized."""
+    """A float file without card and TFLITE_METADATA does not say how pixels are normalized."""
     foreign = tmp_path / "photos" / "foreign.tflite"
     foreign.write_bytes(bare(float_model).replace(b"TFLITE_METADATA", b"TFLITE_METADATB"))
     labels = tmp_path / "photos" / "foreign.txt"

@@ -95,7 +95,7 @@ def test_a_config_of_mode_0600_and_a_brokers_key_are_carried(
     for name in ("ca.pem", "own.pem", "page.key"):
         (machine.folder / name).write_text("-----BEGIN CERTIFICATE-----\n", "utf-8")
     monkeypatch.setenv("SSL_CERT_FILE", "ca.pem")
-    monkeypatch.setattr("edgeclf_runtime.pipeline.sinks.check_sinks", lambda asked: None)  # they are no certificates
+    monkeypatch.setattr("edgeclf_runtime.pipeline.sinks.check_sinks", lambda asked: None)  # these are no certificates
     machine.configure(
         'source = "/dev/video0"\n[sinks]\nmqtt = "mqtts://broker"\nmqtt_ca = "ca.pem"\nmqtt_cert = "own.pem"\n'
         'mqtt_key = "own.pem"\nweb = "0.0.0.0:8080"\nweb_cert = "own.pem"\nweb_key = "page.key"\n'
@@ -145,7 +145,7 @@ def test_another_user_reads_the_copy_that_systemd_gives(tmp_path: Path) -> None:
         os.chown(copy, 2, 2)
         assert read() == f"{{'source': '{name}'}}"
     copy.write_text("source = 7x\n", "utf-8")
-    assert "UsageError: run.toml: " in read()  # the file that people know
+    assert "UsageError: run.toml: " in read()  # the name that users know
 
 
 def test_another_file_than_at_install_does_not_get_the_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -170,7 +170,7 @@ def test_the_reference_has_every_key_with_its_default() -> None:
         assert set(known) == {item.name for item in fields(kind)}
         for item in fields(kind):
             said = known[item.name].strip("`")
-            if "'s" in said:  # found out when it starts
+            if "'s" in said:  # found only at the start
                 assert item.default in (None, "")
             else:
                 assert json.loads(said) == (list(item.default) if isinstance(item.default, tuple) else item.default)

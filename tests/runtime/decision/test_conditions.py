@@ -1,4 +1,4 @@
-"""Whether a camera's frames are like the training's images, and which accuracy to expect of the answers."""
+"""Whether a camera's frames are like the training images, and which accuracy to expect of the answers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _monitor(expectation: Expectation | None = EXPECTATION) -> ConditionsMonitor
 
 
 def _view() -> np.ndarray:
-    """Features that are unlike those of any other view."""
+    """Return features that are unlike any other view's."""
     return RNG.normal(size=SIZE).astype(np.float32)
 
 
@@ -39,7 +39,7 @@ def _frame(features: np.ndarray | None, familiarity: float | None, score: float 
 
 
 def _watch(monitor: ConditionsMonitor, familiarity: Iterable[float], step: float = 1.0) -> list[Conditions]:
-    """Show another view for each familiarity, every ``step`` seconds."""
+    """Show another view for each familiarity, one every ``step`` seconds."""
     return [monitor.add(_frame(_view(), value), step * number) for number, value in enumerate(familiarity)]
 
 
@@ -83,14 +83,14 @@ def test_the_learned_empty_scene_counts_only_to_end_an_alarm() -> None:
     for second in range(3600):
         monitor.add(_frame(scene, 0.0), 4000 + second)
     assert not monitor.now.is_unlike
-    assert monitor.now.accuracy is None  # the empty scene has no right answer
+    assert monitor.now.accuracy is None  # the empty scene has no correct answer
 
 
 def test_expected_accuracy_follows_the_scores_of_familiar_views() -> None:
     monitor = _monitor()
     for number in range(40):
-        monitor.add(_frame(_view(), 0.01, score=0.51), number)  # unfamiliar: refused, so not among the answers
-        monitor.add(_frame(_view(), 0.5, score=0.2), number)  # its best label is that of nothing
+        monitor.add(_frame(_view(), 0.01, score=0.51), number)  # unfamiliar, so refused and not among the answers
+        monitor.add(_frame(_view(), 0.5, score=0.2), number)  # its best label is the class of nothing
         found = monitor.add(_frame(_view(), 0.5, score=0.8), number)
         assert (found.accuracy is None) == (number < 29)
     assert found.accuracy == pytest.approx(0.95 - 2 * 0.1)
@@ -116,7 +116,7 @@ class _Kept:
         self.conditions += [item.conditions] if isinstance(item, Observation) else []
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing."""
 
 
 def test_a_run_says_so_when_its_images_become_unlike_those_of_the_training(
@@ -125,7 +125,7 @@ def test_a_run_says_so_when_its_images_become_unlike_those_of_the_training(
     known = sorted((digits / "0").iterdir())[:4]
     for number, path in enumerate(known):
         (tmp_path / f"a{number}.png").write_bytes(path.read_bytes())
-    for number in range(30):  # stripes, blots and gradients of colour
+    for number in range(30):  # stripes, blots and colour gradients
         noise = np.random.default_rng(number).uniform(0, 255, (2 + number % 7, 2 + number % 5, 3)).astype(np.uint8)
         cv2.imwrite(str(tmp_path / f"b{number:02}.png"), cv2.resize(noise, (64, 64), interpolation=number % 3))
     sink = _Kept()

@@ -1,4 +1,4 @@
-"""Which answer came before, and how often each has begun."""
+"""Which answer came before, and how often each began."""
 
 from __future__ import annotations
 

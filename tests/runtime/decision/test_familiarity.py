@@ -1,4 +1,4 @@
-"""Unfamiliar frames: refused with their reason, and one odd frame changes nothing."""
+"""Unfamiliar frames are refused with their reason, and one odd frame changes nothing."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_prediction_says_why_it_is_unknown(
     )
     assert (prediction.reason, prediction.answer) == (reason, "unknown" if reason else "cat")
     content = json.loads(json_line(prediction, 3))
-    assert content["label"] == "cat"  # the raw outcome stays
+    assert content["label"] == "cat"  # the raw result stays
     if familiarity is None:
         assert list(content) == ["answer", "label", "score", "scores", "milliseconds"]
     else:
@@ -73,7 +73,7 @@ def test_the_class_of_nothing_is_no_answer() -> None:
 
 
 def test_whose_reject_counts() -> None:
-    frames = [_shown(CAT, 0.03), _shown(CAT, 0.2)]  # of a card that suggests 0.05
+    frames = [_shown(CAT, 0.03), _shown(CAT, 0.2)]  # the card suggests 0.05
     assert _names(_decided(DecisionRule(), frames)) == ["unfamiliar", "cat"]
     assert _names(_decided(DecisionRule(reject=0), frames)) == ["cat", "cat"]
     assert _names(_decided(DecisionRule(reject=0.3), frames)) == ["unfamiliar", "unfamiliar"]
@@ -100,9 +100,9 @@ def test_one_odd_frame_changes_nothing_and_a_lasting_change_does(odd_is_strange:
 def test_an_unfamiliar_frame_moves_no_average_to_a_class() -> None:
     frames = [_shown(CAT, OWN)] * 5 + [_shown(DOG, STRANGE)] * 30 + [_shown(CAT, OWN)] * 10
     labels = [one.label for one in _decided(DecisionRule(smoothing=0.5), frames)]
-    assert set(labels) == {"cat", "unknown"}  # strangers scored as dogs, and never were they dogs
+    assert set(labels) == {"cat", "unknown"}  # strangers scored as dogs, but were never answered as dogs
     late = _decided(DecisionRule(smoothing=5.0), [_shown(DOG, STRANGE), _shown(CAT, OWN), _shown(CAT, OWN)], step=10)
-    assert (late[-1].label, late[-1].score) == ("cat", pytest.approx(0.9))  # the first, too, is in no average
+    assert (late[-1].label, late[-1].score) == ("cat", pytest.approx(0.9))  # the first frame is in no average, either
 
 
 def test_hysteresis_is_a_share_of_reject() -> None:

@@ -1,4 +1,4 @@
-"""Decisions about several labels per image: each for itself, against its own threshold."""
+"""Decisions about several labels per image: each separately, with its own threshold."""
 
 from __future__ import annotations
 

@@ -173,7 +173,7 @@ def test_the_command_prints_lines_or_json() -> None:
 
 
 def test_the_whole_way_takes_longer_than_the_network_alone(model: Path) -> None:
-    for _ in range(3):  # the network alone has its time on the clock after the others': a neighbour may be busy then
+    for _ in range(3):  # the time of the network alone is measured after the others': other load may come then
         timings = time_model(lambda number: Classifier.load(model, threads=number), [1, 2], (640, 480), 0.2)
         found = {(timing.threads, timing.stage): timing for timing in timings}
         if all(found[number, "invoke"].median <= found[number, "frame"].median for number in (1, 2)):

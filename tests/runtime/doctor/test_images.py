@@ -1,4 +1,4 @@
-"""What doctor says of the images that services see."""
+"""What doctor reports about the images that services see."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ def test_only_a_service_writes_it_and_only_what_changed(tmp_path: Path, monkeypa
     folder = _folder(tmp_path, "state", "yard")
     monkeypatch.setenv("STATE_DIRECTORY", str(folder))
     (sink,) = ConditionsFileKeys().open(opening)
-    sink.take(seen())  # of a model without familiarity
+    sink.take(seen())  # a model without familiarity
     assert not (folder / CONDITIONS).exists()
 
     def views() -> int:
         return int(json.loads((folder / CONDITIONS).read_text("utf-8"))["views"])
 
     sink.take(seen(familiarity=0.5, conditions=Conditions(1)))
-    sink.take(seen(familiarity=0.5, conditions=Conditions(2)))  # soon after: the memory card is spared
+    sink.take(seen(familiarity=0.5, conditions=Conditions(2)))  # too soon: the memory card is spared
     assert views() == 1
     sink.take(replace(seen(familiarity=0.5), conditions=Conditions(3, is_unlike=True)))
     assert views() == 3
@@ -77,7 +77,7 @@ def test_each_zone_of_a_service_has_a_finding_and_a_zone_that_was_removed_has_no
     monkeypatch.setenv("STATE_DIRECTORY", str(folder))
     zones = (ZoneName("yard", "gate"), ZoneName("yard", "höf"))
     opening = Opening(("cat",), "model", zones=zones)
-    assert list(ConditionsFileKeys().open(opening)) == []  # of all zones
+    assert list(ConditionsFileKeys().open(opening)) == []  # for all zones
     for zone, conditions in zip(zones, (Conditions(40, 0.91, 0.03), Conditions(12, is_unlike=True)), strict=True):
         (sink,) = ConditionsFileKeys().open(replace(opening, zone=zone))
         sink.take(replace(seen(familiarity=0.5, conditions=conditions), zone=zone))
@@ -87,5 +87,5 @@ def test_each_zone_of_a_service_has_a_finding_and_a_zone_that_was_removed_has_no
     fine, problem = sorted(texts, key=texts.get)  # type: ignore[arg-type]
     assert fine.startswith("yard, zone gate of camera yard, sees images like those of its training (40 views, expected")
     assert problem.startswith("yard, zone höf of camera yard, sees images unlike those of its training, at least since")
-    list(ConditionsFileKeys().open(Opening(("cat",), "model")))  # no zones any more
+    list(ConditionsFileKeys().open(Opening(("cat",), "model")))  # zones no longer exist
     assert list(images(Machine(tmp_path))) == []

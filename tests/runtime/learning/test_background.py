@@ -22,14 +22,14 @@ FPS = 4
 
 
 def _scene(image: np.ndarray, seed: int) -> Iterator[np.ndarray]:
-    """Twelve seconds of a scene in which nothing moves, with a camera's noise."""
+    """Return twelve seconds of a scene without motion, with camera noise."""
     rng = np.random.default_rng(seed)
     for _ in range(12 * FPS):
         yield np.clip(image + rng.normal(0, 8, image.shape), 0, 255).astype(np.uint8)
 
 
 def _later(poster: Path) -> np.ndarray:
-    """A frame of the scene that was not seen, RGB."""
+    """Return another frame of the scene, RGB."""
     return next(_scene(cv2.imread(str(poster)), 99))[:, :, ::-1]
 
 
@@ -45,7 +45,7 @@ def copied(model: Path, tmp_path: Path) -> Path:
 
 
 def test_the_empty_scene_is_unfamiliar_afterwards(copied: Path, digits: Path, tmp_path: Path) -> None:
-    """The scene has a digit in it, which is familiar: nothing but what was learned makes it unfamiliar."""
+    """The scene has a familiar digit in it: only what was learned makes it unfamiliar."""
     poster, other = (sorted((digits / name).iterdir())[0] for name in "01")
     write_video(tmp_path / "empty.avi", FPS, _scene(cv2.imread(str(poster)), 0))
     with Classifier.load(copied) as classifier:

@@ -1,4 +1,4 @@
-"""A file that was taught new classes from a few photographs, on a real network."""
+"""A file taught new classes from a few photographs, on a real network."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _taught(base: Path, photos: Path, path: Path) -> tuple[Taught, ImageFeatures
 
 @pytest.fixture(scope="module")
 def photos(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight images each of 0, of 1, and of what is neither."""
+    """Eight images each of 0, of 1, and of neither."""
     return _photos(digits, tmp_path_factory.mktemp("photos"), NAMES, 8)
 
 
@@ -109,7 +109,7 @@ def test_the_taught_file_shows_the_images_that_others_are_most_like(model: Path,
             number, likeness = shown.nearest(photographs.features[row])
             assert labels[shown.classes[number]] == labels[photographs.targets[row]]
             assert likeness > 0.5
-        assert classifier.expectation is None  # how accuracy falls under a camera's faults was not measured
+        assert classifier.expectation is None  # how accuracy falls under camera faults was not measured
 
 
 def test_near_duplicates_are_left_out_together(model: Path, digits: Path, tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_near_duplicates_alone_are_taught_but_not_judged(model: Path, digits: Pa
     assert taught.judgement.needed is not None
     assert taught.judgement.needed.label == "one"
     scale, _ = read_last_layer(network_of((tmp_path / "new.tflite").read_bytes())).output
-    assert scale < 0.2  # what a head without the class gives is no logit to be expected
+    assert scale < 0.2  # logits of a head without the class are not expected ones
 
 
 def test_one_image_a_class_is_taught_but_not_judged(model: Path, digits: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Training images that a model file holds, to show what a frame is most like."""
+"""Training images in a model file, to show which one a frame resembles most."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_an_exported_file_shows_examples_of_each_class(model: Path) -> None:
             assert again is not None
             nearest, likeness = examples.nearest(again)
             assert examples.classes[nearest] == index
-            assert nearest == number or likeness > 0.8  # images of one digit are much alike
+            assert nearest == number or likeness > 0.8  # images of one digit are similar
 
 
 def test_a_file_without_them_or_with_later_ones_has_none(model: Path, tmp_path: Path) -> None:

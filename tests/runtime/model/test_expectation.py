@@ -1,4 +1,4 @@
-"""The accuracy that a model file expects on a camera."""
+"""The accuracy that a model file predicts for a camera."""
 
 from __future__ import annotations
 

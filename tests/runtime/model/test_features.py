@@ -1,4 +1,4 @@
-"""Features, the input of the last layer, come as a second output of the network in memory."""
+"""Features, the input of the last layer, as a second output of the network in memory."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _all_tensors(content: bytes):  # type: ignore[no-untyped-def]
     """Return a function that gives the values of any tensor of the network."""
     from ai_edge_litert.interpreter import Interpreter
 
-    with warnings.catch_warnings():  # of the memory that it takes
+    with warnings.catch_warnings():  # about the memory that it takes
         warnings.simplefilter("ignore")
         interpreter = Interpreter(model_content=content, experimental_preserve_all_tensors=True)
     interpreter.allocate_tensors()

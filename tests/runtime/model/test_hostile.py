@@ -23,18 +23,18 @@ from tests.model_files import variant
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_an_archive_is_stored_or_deflated(method: int, tmp_path: Path) -> None:
-    """The others are unpacked whole, whatever size the header says."""
+    """Other methods unpack everything, whatever size the header states."""
     with zipfile.ZipFile(tmp_path / "a.zip", "w", method) as archive:
         archive.writestr("edgeclf.json", bytes(300 << 20))
     content = bytearray((tmp_path / "a.zip").read_bytes())
-    place = content.index(b"PK\x01\x02") + 24  # of its size in the directory
+    place = content.index(b"PK\x01\x02") + 24  # position of its size in the directory
     content[place : place + 4] = struct.pack("<I", 100)
     with bounded(32), pytest.raises(ModelError, match="write it with deflate"):
         Archive(bytes(content)).read("edgeclf.json", 1 << 20)
 
 
 class _Flat:
-    """Return a .tflite file whose tensors all refer to the same table, with one shape."""
+    """Builds a .tflite file whose tensors all refer to the same table, with one shape."""
 
     def __init__(self, tensors: int) -> None:
         self.data = bytearray(b"\0\0\0\0TFL3")
@@ -72,7 +72,7 @@ class _Flat:
 def test_tensors_that_share_a_long_shape_are_not_read_one_by_one() -> None:
     assert read_flat_model(bytes(_Flat(3).data)).inputs == ()
     with bounded(32), pytest.raises(ModelError, match="cut short or damaged"):
-        read_flat_model(bytes(_Flat(100_000).data))  # 0.8 MB; hours, were they
+        read_flat_model(bytes(_Flat(100_000).data))  # 0.8 MB; it would take hours if each were read
 
 
 def _tiff(tags: list[tuple[int, int, int, int]], before: bytes) -> bytes:
@@ -81,7 +81,7 @@ def _tiff(tags: list[tuple[int, int, int, int]], before: bytes) -> bytes:
 
 
 def test_a_tiff_with_sizes_of_eight_bytes_is_refused() -> None:
-    """They stand elsewhere in the file, and where a small file has them stands their place."""
+    """Such sizes are stored elsewhere in the file; their offset is where small files have the size itself."""
     strip = zlib.compress(bytes(20_000 * 64))
     tags = [(256, 16, 1, 8), (257, 16, 1, 8), (258, 3, 1, 8), (259, 3, 1, 8), (262, 3, 1, 1), (273, 4, 1, 16)]
     tags += [(277, 3, 1, 1), (278, 4, 1, 64), (279, 4, 1, len(strip))]

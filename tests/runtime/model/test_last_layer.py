@@ -26,7 +26,7 @@ Floats = npt.NDArray[np.float64]
 
 @pytest.fixture(scope="module", params=MODES)
 def network(request: pytest.FixtureRequest) -> bytes:
-    """A small network in each form in which one is exported."""
+    """A small network in each exported form."""
     layers = keras().layers
     keras().utils.set_random_seed(0)
     image = layers.Input((32, 32, 3))
@@ -42,7 +42,7 @@ def _new(classes: int, size: int) -> tuple[Floats, Floats]:
 
 
 def _scores(network: bytes, batch: npt.NDArray[Any]) -> tuple[Floats, Floats]:
-    """The real scores and features of a batch."""
+    """Return the real scores and features of a batch."""
     content = with_features(network)
     assert content is not None
     backend = open_backend("auto", content, 1)
@@ -88,7 +88,7 @@ def test_changed_again_it_does_not_grow(network: bytes) -> None:
 
 @pytest.mark.parametrize("per_class", [False, True])
 def test_logits_are_those_of_integers(model: Path, per_class: bool) -> None:
-    """With one scale for all weights, as ours have, and with one for each class, as those of other converters."""
+    """With one scale for all weights, as ours have, and with one per class, as other converters write."""
     network = bare(model)
     layer = read_last_layer(network)
     layer = replace(layer, scales=layer.scales * 7) if per_class else layer

@@ -1,4 +1,4 @@
-"""Scores are probabilities, also of networks that end without a softmax."""
+"""Scores are probabilities, also for networks that end without a softmax."""
 
 from __future__ import annotations
 

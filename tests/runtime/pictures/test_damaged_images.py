@@ -1,4 +1,4 @@
-"""Images from strangers, made up and damaged: only errors of ours, no hang, bounded memory."""
+"""Untrusted images, generated and damaged: only our errors, no hang, bounded memory."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_damaged_images(kind: str) -> None:
             assert pixels.shape[2:] == (3,)
             assert 1 <= pixels.size <= 3 << 22
 
-    decode_image(PICTURES[kind], "x")  # OpenCV takes memory of its own at the first image
+    decode_image(PICTURES[kind], "x")  # OpenCV allocates its own memory at the first image
     check()
 
 
@@ -74,7 +74,7 @@ def _png(width: int, height: int, kind: int, rows: bytes) -> bytes:
 
 
 def _tiff(*sizes: int) -> bytes:
-    """Its width and height, each as often as given."""
+    """Return a TIFF with width and height repeated as given."""
     tags = [(tag, 4, size) for size in sizes for tag in (256, 257)]
     tags += [(258, 3, 8), (259, 3, 1), (262, 3, 1), (273, 4, 8), (277, 3, 1), (278, 4, sizes[0]), (279, 4, 64)]
     body = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
@@ -82,7 +82,7 @@ def _tiff(*sizes: int) -> bytes:
 
 
 def _sized(data: bytes, side: int) -> bytes:
-    """A HEIC or AVIF file that says so of its image."""
+    """Return a HEIC or AVIF file that states this size of its image."""
     place = data.index(b"ispe") + 8
     return data[:place] + struct.pack(">II", side, side) + data[place + 8 :]
 

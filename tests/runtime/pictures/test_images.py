@@ -1,4 +1,4 @@
-"""Images as people have them."""
+"""Images in all the forms that users have them."""
 
 from __future__ import annotations
 
@@ -90,12 +90,12 @@ def test_a_jpeg_is_taken_without_its_end_marker_if_every_pixel_is_there(options:
     whole = decode_image(data, "x")
     for left in (data[:-2], data[:-1], data[:-2] + bytes(3000), data[:-2] + b"\xff" * 40, data + b"\r\n--boundary"):
         assert (decode_image(left, "x") == whole).all()
-    for count in (6, 30, 300, len(data) // 2):  # of which the end marker takes two
+    for count in (6, 30, 300, len(data) // 2):  # the end marker takes two of them
         for padding in (b"", bytes(5000)):
             with pytest.raises(ImageError, match="x: cut short"):
                 decode_image(data[:-count] + padding, "x")
             if "progressive" not in options and count > 100:
-                with pytest.raises(ImageError, match="x: cut short"):  # a program put the marker behind what it had
+                with pytest.raises(ImageError, match="x: cut short"):  # a program added the marker to what it had
                     decode_image(data[:-count] + b"\xff\xd9" + padding, "x")
 
 
@@ -110,7 +110,7 @@ def test_a_grey_image_is_whole() -> None:
 def test_a_progressive_jpeg_of_some_scans_is_cut_short() -> None:
     data = _jpeg(progressive=True)
     scans = [at for at in range(len(data)) if data[at : at + 2] == b"\xff\xda"]
-    tables = data.rfind(b"\xff\xc4", 0, scans[-1])  # of the last scan: what stands before it is complete
+    tables = data.rfind(b"\xff\xc4", 0, scans[-1])  # of the last scan: everything before it is complete
     with pytest.raises(ImageError, match="cut short"):
         decode_image(data[:tables], "x")
 
@@ -138,7 +138,7 @@ def test_every_orientation_is_applied_once_with_and_without_alpha(tmp_path: Path
 
 
 def _tiff(pixels: np.ndarray, extra: int | None) -> bytes:
-    """RGBA ``[height, width, 4]`` of 8 or 16 bits; 1 says that alpha is multiplied into it, 2 that it is not."""
+    """Return RGBA ``[height, width, 4]`` of 8 or 16 bits; 1 means premultiplied alpha, 2 that it is not."""
     height, width, _ = pixels.shape
     content = pixels.astype(f"<u{pixels.itemsize}").tobytes()
     tags = [(256, 3, 1, width), (257, 3, 1, height), (258, 3, 4, 8), (259, 3, 1, 1), (262, 3, 1, 2), (273, 4, 1, 16)]
@@ -171,7 +171,7 @@ def test_ten_bits_of_a_heic_become_eight(tmp_path: Path) -> None:
 
 
 def test_a_heic_of_tiles_is_read_whole_by_every_way(tmp_path: Path) -> None:
-    """As iPhones write them; FFmpeg gives one tile."""
+    """As iPhones write them; FFmpeg returns a single tile."""
     image = _gradient().resize((300, 200))
     data = _heic(tmp_path / "IMG_1.HEIC", image, tile_size=128).read_bytes()
     assert b"grid" in data

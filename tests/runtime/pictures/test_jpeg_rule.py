@@ -1,4 +1,4 @@
-"""How large a JPEG is decoded by the rule of a model card: the smallest part of its size that fills the input."""
+"""The size at which a JPEG is decoded by the rule of a model card: the smallest that fills the input."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def _by_opencv(data: bytes, part: int) -> np.ndarray:
     [
         (1, 1, 1),
         (64, 48, 1),
-        (127, 95, 1),  # a column or row less than twice the input
+        (127, 95, 1),  # a column or row short of twice the input
         (128, 95, 1),
         (127, 96, 1),
         (128, 96, 2),
-        (1000, 96, 2),  # the side that is short for the input decides
+        (1000, 96, 2),  # the side with less room decides
         (128, 1000, 2),
         (255, 192, 2),
         (256, 192, 4),
@@ -83,7 +83,7 @@ def test_it_fills_the_input_with_the_upright_image(orientation: int) -> None:
     assert _decoded(data, Preprocessing(100, 200, jpeg="reduced")).shape == (200, 400, 3)
     whole = decode_image(data, "x.jpg").astype(int)
     means = whole.reshape(100, 2, 200, 2, 3).mean(axis=(1, 3))
-    assert np.abs(means - pixels).mean() < 3  # it lies as the whole one does
+    assert np.abs(means - pixels).mean() < 3  # it is oriented like the full-size image
 
 
 @pytest.mark.parametrize(
@@ -107,14 +107,14 @@ def test_a_truncated_one_is_refused_all_the_same(cut: float, progressive: bool) 
     for truncated in [first] if progressive else [first, first + b"\xff\xd9"]:
         with pytest.raises(ImageError, match=r"x\.jpg: cut short"):
             _decoded(truncated, Preprocessing(64, 48, jpeg="reduced"))
-    assert _decoded(data[:-2], Preprocessing(64, 48, jpeg="reduced")).shape == (49, 65, 3)  # only its end is missing
+    assert _decoded(data[:-2], Preprocessing(64, 48, jpeg="reduced")).shape == (49, 65, 3)  # only its marker is missing
 
 
 @pytest.mark.parametrize("cut", [7, 23, 100, 400])
 @pytest.mark.parametrize("size", [(1333, 1000), (1016, 761), (1001, 750)])
 @pytest.mark.parametrize("subsampling", [0, 2])
 def test_missing_pixels_of_less_than_a_corner_are_missed(size: tuple[int, int], cut: int, subsampling: int) -> None:
-    """At an eighth, a whole block of missing pixels may be one pixel in the corner."""
+    """At an eighth, a whole block of missing pixels may be a single pixel in the corner."""
     data = _jpeg(_image(*size), subsampling=subsampling)
     decoded = decode_image(data, "x.jpg", min_size=(90, 90))
     assert decoded.shape[1] == -(-size[0] // 8)

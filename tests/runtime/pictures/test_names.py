@@ -1,4 +1,4 @@
-"""Files whose names are not UTF-8, which end the process where OpenCV is given them."""
+"""Files whose names are not UTF-8, which abort the process if passed to OpenCV."""
 
 from __future__ import annotations
 

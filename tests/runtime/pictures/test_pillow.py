@@ -1,4 +1,4 @@
-"""Images that Pillow has opened are classified like their files."""
+"""Images opened with Pillow are classified like their files."""
 
 from __future__ import annotations
 

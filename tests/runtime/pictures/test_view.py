@@ -1,4 +1,4 @@
-"""What a network sees of a camera's images: as the model file says, unless it is configured; files as they are."""
+"""What a network sees of a camera's images: as the model file says, unless configured; files as they are."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def digit(digits: Path) -> Path:
 
 @pytest.fixture
 def whole(digit: Path) -> np.ndarray:
-    """What the camera gives, uint8 RGB: the digit in the region, once the image is turned and mirrored."""
+    """The camera's image, uint8 RGB: the digit is in the region once the image is rotated and mirrored."""
     pixels = read_image(digit)
     height, width = pixels.shape[:2]
     image = np.random.default_rng(0).integers(0, 255, (2 * height, 4 * width, 3), np.uint8)
@@ -62,7 +62,7 @@ def whole(digit: Path) -> np.ndarray:
 
 @pytest.fixture
 def camera(whole: np.ndarray) -> Iterator[StillCamera]:
-    """Gives PNGs, so that not a pixel is lost."""
+    """A camera that gives PNGs, so that no pixel changes."""
     content = cv2.imencode(".png", whole[:, :, ::-1])[1].tobytes()
     camera = StillCamera(kind="image/png", image=lambda number: content)
     yield camera
@@ -175,7 +175,7 @@ def test_videos_are_seen_so_too_and_files_as_they_are(
     cv2.imwrite(str(tmp_path / "in" / "whole.png"), whole[:, :, ::-1])
     write_video(tmp_path / "video.avi", 10, [whole[:, :, ::-1]])
     with Classifier.load(model) as classifier, open_source(tmp_path / "video.avi") as video:
-        # Turned by 180 degrees, it is decoded for the input as it lies.
+        # Rotated by 180 degrees, it is still decoded for the input.
         decoded = decode_image(
             next(iter(video)).jpeg or b"", "video", min_size=classifier.card.preprocessing.min_decoded_size
         )
@@ -208,7 +208,7 @@ def test_inspect_shows_it(seeing: Path) -> None:
 
 
 class _Seen:
-    """Keeps what is seen, and does something after the first."""
+    """Keeps what is seen, and does something after the first frame."""
 
     name, pictures = "seen", True
 
@@ -225,7 +225,7 @@ class _Seen:
                 self._after_first()
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing."""
 
 
 class _Counted(GivenView):
@@ -239,7 +239,7 @@ class _Counted(GivenView):
 def test_a_model_that_takes_over_brings_its_own(
     model: Path, whole: np.ndarray, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Sinks get the whole image, turned, and can tell what was seen of it."""
+    """Sinks get the whole image, rotated, and know which part was seen."""
     other = _with_view(model, tmp_path / "other.tflite", View((0, 0, 0.5, 1), 90))
     write_video(tmp_path / "video.avi", 10, [whole[:, :, ::-1]] * 40)
     with Classifier.load(model) as classifier:
@@ -269,5 +269,5 @@ def test_capture_keeps_what_the_network_will_see(
     assert done.returncode == 0, done.stderr
     kept, wanted = read_image(next((tmp_path / "kept" / "two").iterdir())), read_image(digit)
     assert kept.shape == wanted.shape
-    assert np.abs(kept.astype(int) - wanted).mean() < 3  # a JPEG
+    assert np.abs(kept.astype(int) - wanted).mean() < 3  # after JPEG compression
     assert f"edgeclf train kept --region {REGION} --rotate 180 --camera-flip horizontal" in done.stdout

@@ -1,4 +1,4 @@
-"""A sink that is shown the frames that a run skips."""
+"""A sink that is shown the frames skipped in a run."""
 
 from __future__ import annotations
 
@@ -23,4 +23,4 @@ class Glances:
         self.glanced.append(frame)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing."""

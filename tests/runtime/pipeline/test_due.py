@@ -1,4 +1,4 @@
-"""Frames of a camera that ``max_fps`` skips are not decoded, unless somebody looks at them."""
+"""Frames of a camera that ``max_fps`` skips are not decoded unless they are accessed."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_gap_is_seen_and_long_pauses_of_a_slow_gate_are_none() -> None:
 
 
 class _Camera:
-    """A capture of grey JPEGs, each another one, until the run has skipped some."""
+    """A capture of grey JPEGs, all different, until the run has skipped some."""
 
     description = "grey"
 
@@ -97,7 +97,7 @@ class _Camera:
         raise NotImplementedError
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing."""
 
 
 def test_a_run_decodes_a_skipped_jpeg_when_it_is_looked_at(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +115,7 @@ def test_a_run_decodes_a_skipped_jpeg_when_it_is_looked_at(model: Path, monkeypa
     assert sink.classified == len(decoded) == 1
     assert len(sink.glanced) >= 3
     skipped = sink.glanced[-1]
-    assert skipped.whole().shape == (64, 48, 3)  # on its side, as the network would see it
+    assert skipped.whole().shape == (64, 48, 3)  # rotated, as the network would see it
     assert skipped.pixels.shape[2] == 3
     assert len(decoded) == 2
 
@@ -126,7 +126,7 @@ def test_the_page_keeps_the_last_image_when_a_skipped_one_is_damaged() -> None:
     number, content = image.jpeg()
     assert (number, content[:2]) == (1, b"\xff\xd8")
     image.put(FrameOnDemand(2.0, lambda: None), 2.0)
-    image._when = -1.0  # as if its shortest time between two images had passed
+    image._when = -1.0  # as if the minimum time between two images had passed
     assert image.jpeg() == (number, content)
     with pytest.raises(ImageError):
         FrameOnDemand(2.0, lambda: None).whole()

@@ -1,4 +1,4 @@
-"""Events of a whole run, of a single camera and of zones alike: conditions, counts and images."""
+"""Events of a complete run, with a single camera and with zones: conditions, counts and images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KEPT = Path(__file__).parents[2] / "kept" / "0.1"
 
 
 def _photographs(folder: Path, order: str) -> list[str]:
-    """Write images of two classes in this order, to which the model says "3" and "0"; return their names."""
+    """Write images of two classes in this order, which the model answers with "3" and "0"; return their names."""
     folder.mkdir()
     names = []
     for number, label in enumerate(order):
@@ -45,7 +45,7 @@ def test_open_after_closed_is_called_with_the_image_and_the_count(zoned: bool, t
     assert [line["previous"] for line in lines] == [None, "0", "0", "3", "0"]
     assert [line["counts"].get("3") for line in lines] == [None, 1, 1, 1, 2]
     called = (tmp_path / "log").read_text("utf-8").splitlines()
-    assert set(called) <= {"0 3 1", "0 3 2"}  # on a busy machine only the newest change is called for
+    assert set(called) <= {"0 3 1", "0 3 2"}  # on a busy machine only the newest change triggers a call
     assert called[-1] == "0 3 2"
     height, width = cv2.imread(str(tmp_path / "in" / names[-1])).shape[:2]
     assert cv2.imread(str(tmp_path / "seen.jpg")).shape[:2] == (height, round(width * 0.99) if zoned else width)

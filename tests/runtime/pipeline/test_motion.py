@@ -1,4 +1,4 @@
-"""Motion is looked for in a small image; a JPEG without motion is not decoded at the size that the network needs."""
+"""Motion is detected in a small image; a JPEG without motion is not decoded at the size that the network needs."""
 
 from __future__ import annotations
 
@@ -103,12 +103,12 @@ class _Camera:
         raise NotImplementedError
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing."""
 
 
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """The JPEGs that were decoded for the network."""
+    """Return the JPEGs that were decoded for the network."""
     data, decode = list[bytes](), JpegDecoder.decoded
 
     def counting(self: JpegDecoder, jpeg: bytes, rule: tuple[int, int] = (0, 0)) -> np.ndarray:
@@ -139,7 +139,7 @@ def test_a_video_is_looked_at_by_its_own_time(model: Path, tmp_path: Path, decod
 
 
 class _Zoned(LiveCamera):
-    """A live camera of JPEGs, in whose left half something moves all the time."""
+    """A live camera of JPEGs with constant motion in the left half."""
 
     def offered(self) -> Iterator[tuple[float, Callable[[], Frame | None]]]:
         for number, (moment, decode) in enumerate(super().offered()):

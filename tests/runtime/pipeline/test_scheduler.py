@@ -78,7 +78,7 @@ def test_turns_come_and_go_while_others_go_on() -> None:
         gone = second.count
         scheduler.add(late)
         assert scheduler.changed.wait_for(lambda: late.count >= 3, 30)
-    assert enough.wait(60)  # the first went on
+    assert enough.wait(60)  # the first one continued
     assert second.count == gone
     with scheduler.changed:
         scheduler.remove(late)

@@ -1,4 +1,4 @@
-"""A run that is stopped: what its sinks get last."""
+"""The last items that sinks get when a run is stopped."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edgeclf_runtime.sources import SourceState
 
 
 class _Slow:
-    """A camera that takes its time to close, and then says that it is closed."""
+    """A camera that closes slowly, and then reports that it is closed."""
 
     live, is_camera, description = True, True, "slow"
 
@@ -58,7 +58,7 @@ class _Last:
         self.running.set()
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing."""
 
 
 @pytest.mark.parametrize("lossless", [False, True])

@@ -1,4 +1,4 @@
-"""Zones of several cameras share models and cores, and disturb one another as little as can be."""
+"""Zones of several cameras share models and cores, and disturb each other as little as possible."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_frame_is_decoded_at_most_once_and_only_for_zones_that_are_due(model: 
     pipeline.stop()
     thread.join(30)
     classified = len(kept.of("a")) + len(kept.of("a2"))
-    assert 3 <= camera.decoded <= classified  # the camera gave some 300
+    assert 3 <= camera.decoded <= classified  # the camera gave about 300
 
 
 def test_a_new_model_is_adopted_for_all_its_zones_and_the_old_one_is_closed(model: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_zone_that_is_paused_takes_no_frame_and_the_others_go_on(model: Path) 
     kept.wait(lambda: len(kept.of("a2")) >= 2)
     paused.control.paused.set()
     begin = len(kept.of("a"))
-    kept.wait(lambda: len(kept.of("a")) >= begin + 2)  # one of its own may have been on the way
+    kept.wait(lambda: len(kept.of("a")) >= begin + 2)  # one frame may have been in progress
     before, begin = len(kept.of("a2")), len(kept.of("a"))
     kept.wait(lambda: len(kept.of("a")) >= begin + 10)
     assert len(kept.of("a2")) == before
@@ -152,10 +152,10 @@ def test_zones_come_move_and_go_while_another_loses_no_frame(model: Path) -> Non
     pipeline.add(Zone(classifier, DecisionRule(), GateRule(), corner, ZoneName("a", "new")), shared, [])
     kept.wait(lambda: len(kept.of("new")) >= 3)
     pipeline.remove(ZoneName("a", "a"))
-    for name in ("b", "b2"):  # then its camera rests
+    for name in ("b", "b2"):  # then their camera pauses
         pipeline.remove(ZoneName("b", name))
     done = pipeline.counts[ZoneName("a", "a2")]
-    kept.wait(lambda: len(kept.of("a2")) > done)  # and so what waited for the sink before
+    kept.wait(lambda: len(kept.of("a2")) > done)  # and so everything that waited for the sink before it
     gone = len(kept.of("a"))
     kept.wait(lambda: len(kept.of("a2")) > done + 5)
     assert len(kept.of("a")) == gone

@@ -99,7 +99,7 @@ class HangingSink(KeptItems):
 def zones_pipeline(
     model: Path, cameras: dict[str, LiveCamera], sinks: list[Any], gates: dict[str, GateRule] | None = None
 ) -> tuple[ZonesPipeline, SharedModel]:
-    """Each camera has a zone of its name and one of it with "2", all of one model."""
+    """Return a pipeline in which each camera has a zone of its name and one with "2" appended, all with one model."""
     classifier = Classifier.load(model, lanes=2)
     pipeline = ZonesPipeline({name: lambda _, c=camera: c for name, camera in cameras.items()}, sinks, 2)  # type: ignore[misc]
     shared = SharedModel(classifier, Device(2, True), pipeline.tell)

@@ -1,4 +1,4 @@
-"""What a run tells systemd, on a real datagram socket in systemd's place, and what it keeps silent about."""
+"""What a run tells systemd, over a real datagram socket in systemd's place, and what it does not."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ COMMAND = [sys.executable, "-m", "edgeclf_runtime", "run"]
 
 
 class Systemd:
-    """The end that listens."""
+    """The listening end."""
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -39,14 +39,14 @@ class Systemd:
         return dict(line.split("=", 1) for line in self._socket.recv(4096).decode().splitlines())
 
     def until(self, name: str) -> list[dict[str, str]]:
-        """All up to the first message with this name."""
+        """Return all messages up to the first with this name."""
         heard = [self.read()]
         while name not in heard[-1]:
             heard.append(self.read())
         return heard
 
     def count(self, name: str, seconds: float) -> int:
-        """Messages with this name that come within so many seconds from now."""
+        """Count messages with this name within this many seconds."""
         self._socket.setblocking(False)
         while True:
             try:
@@ -90,7 +90,7 @@ def test_a_run_says_that_it_is_ready_alive_and_ending(
     assert first["READY"] == "1"
     assert str(digits) in first["STATUS"]
     start = time.monotonic()
-    beats = systemd.count("WATCHDOG=1", 2.0)  # every 0.25 s, though no image comes any more
+    beats = systemd.count("WATCHDOG=1", 2.0)  # every 0.25 s, although no images come any more
     assert 4 <= beats <= (time.monotonic() - start) / 0.25 + 2
     told = systemd.until("STATUS")[-1]["STATUS"]
     assert "60 so far" in told
@@ -118,7 +118,7 @@ def test_a_socket_that_is_gone_ends_nothing(caplog: pytest.LogCaptureFixture) ->
 
 
 class _Camera:
-    """A capture that gives an image when it is let."""
+    """A capture that gives an image when it is allowed to."""
 
     description = "scripted"
 
@@ -137,11 +137,11 @@ class _Camera:
         return image
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing."""
 
 
 class Going:
-    """A pipeline on a scripted camera, with its heart beating."""
+    """A pipeline on a scripted camera, with its heartbeat running."""
 
     def __init__(self, model: Path, notifier: Notifier, patience: float = 0.3) -> None:
         self.camera = _Camera()
@@ -183,7 +183,7 @@ def test_a_lost_camera_is_no_reason_to_start_anew(going: Going, telling: tuple[S
 def test_a_driver_that_hangs_is_one(going: Going, telling: tuple[Systemd, Notifier]) -> None:
     systemd, _ = telling
     going.camera.go.clear()
-    time.sleep(2.6)  # a second until it is a fault, and one for a beat that waits where nobody reads
+    time.sleep(2.6)  # one second until it counts as a fault, and the rest for a message that nobody has read yet
     assert systemd.count("WATCHDOG=1", 0.5) == 0
     assert going.heartbeat.trouble() == "the source hangs"
     going.camera.go.set()

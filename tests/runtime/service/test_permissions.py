@@ -1,4 +1,4 @@
-"""What the user that a service runs as may read and write."""
+"""What a service's user may read and write."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_access_is_seen_as_the_kernel_sees_it(tmp_path: Path) -> None:
     )
     tmp_path.chmod(0o755)
     for parent in tmp_path.parents:
-        if parent.name.startswith(("pytest", "popen")):  # the latter of tests in several processes
+        if parent.name.startswith(("pytest", "popen")):  # the latter with tests in several processes
             parent.chmod(0o755)
     folders = []
     for number, (owner, group, outer, inner) in enumerate(product((0, 2), (0, 2), (0o755, 0o750), (0o775, 0o757))):

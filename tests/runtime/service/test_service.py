@@ -1,4 +1,4 @@
-"""``edgeclf service``; a stand-in takes the place of systemctl, which starts the units."""
+"""``edgeclf service``; a stand-in replaces systemctl, which would start the units."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ esac
 
 
 class Machine:
-    """A folder for units and a stand-in for systemctl and journalctl, which writes down how it was called."""
+    """A folder for units and a stand-in for systemctl and journalctl that records its calls."""
 
     def __init__(self, folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder, self._calls = folder, folder / "calls"
@@ -166,7 +166,7 @@ def test_a_change_asks_no_edge_tpu_that_the_service_holds(machine: Machine, buil
     words = ("install", str(compiled), "--config", str(machine.config), "--run-as", "root")
     build("WORKS")
     assert "Written" in machine(*words).output
-    build("NO_DEVICE")  # what a busy one looks like
+    build("NO_DEVICE")  # as with a busy one
     assert "Replaced" in machine(*words).output
     assert "[Service]" in machine(*words, "--dry-run").output
     (machine.folder / "state").write_text("LoadState=loaded\nActiveState=failed\n", "utf-8")

@@ -30,7 +30,7 @@ def _analyzed(text: str, folder: Path, *words: str) -> subprocess.CompletedProce
 
 
 def _unit(folder: Path, personal: bool) -> Unit:
-    """Paths as nobody would choose them, with a program that is there, which systemd looks for."""
+    """Return a unit with unusual paths and an existing program, which systemd requires."""
     program = folder / "100% of it; #" / "python"
     if not program.exists():
         program.parent.mkdir(parents=True)
@@ -59,7 +59,7 @@ def test_systemd_takes_the_unit_whatever_the_paths(personal: bool, tmp_path: Pat
     done = _analyzed(text, tmp_path, *words)
     assert (done.returncode, done.stderr) == (0, "")
     assert ("LoadCredential=" in text) != personal
-    wrong = _analyzed(text.replace("100%%", "100%h"), tmp_path, *words)  # it does look
+    wrong = _analyzed(text.replace("100%%", "100%h"), tmp_path, *words)  # it does check
     assert wrong.returncode or wrong.stderr
 
 

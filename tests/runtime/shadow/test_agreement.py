@@ -1,4 +1,4 @@
-"""What is counted of two models' answers, and how much of the processor the new one takes."""
+"""How two models' answers are counted, and how much of the processor the new one takes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_frames_of_ten_seconds_count_as_one_for_the_interval() -> None:
     assert fast.as_dict()["agreement"] == slow.as_dict()["agreement"] == 0.9
     low, high = slow.as_dict()["interval"]
     assert 0.87 < low < 0.9 < high < 0.93
-    assert fast.as_dict()["interval"][0] < 0.3  # ten seconds say little
+    assert fast.as_dict()["interval"][0] < 0.3  # ten seconds prove little
     assert fast.as_dict()["milliseconds"] == {"before": 2.0, "new": 3.0}
 
 
@@ -50,7 +50,7 @@ def test_frames_are_left_out_while_the_service_is_slower_than_usual() -> None:
         pace.note(number, number / 10)
     assert (pace.rest, pace.rate) == (0.0, pytest.approx(10.0))
     for number in range(50):
-        pace.note(50 + number, 5 + number / 5)  # five a second
+        pace.note(50 + number, 5 + number / 5)  # five per second
     assert pace.rest > 0
     assert Pace(usual=0.0).rest == 0.0
 

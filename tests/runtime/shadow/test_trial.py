@@ -1,4 +1,4 @@
-"""A new model beside the one of a run, on the same frames: its answers are compared, and nobody waits for it."""
+"""A new model next to a run's, on the same frames: its answers are compared, and nothing waits for it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FOUND = {"frames": 5.0, "same": 4.0, "agreement": 0.8, "seconds": 1.0, "millisec
 
 
 class _Camera:
-    """A live camera that shows two images by turns, until it is closed."""
+    """A live camera that alternates between two images until it is closed."""
 
     live, description = True, "test"
 
@@ -59,7 +59,7 @@ class _Camera:
 
 
 class _Run:
-    """A run whose frames can be had in its folder."""
+    """A run whose frames are available in its folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.tap = folder, FrameTap(folder / SOCKET)
@@ -71,7 +71,7 @@ class _Run:
         self._thread.start()
 
     def answers(self, more: int) -> None:
-        """Wait for so many more answers."""
+        """Wait for this many more answers."""
         wanted = self.pipeline.frames + more
         until(lambda: self.pipeline.frames >= wanted)
 
@@ -98,7 +98,7 @@ def run(tmp_path: Path) -> Iterator[_Run]:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The trial's time goes on with each look at it, so that it takes as many frames on any machine."""
+    """Make the trial's time advance with each reading, so that it takes as many frames on any machine."""
     times = itertools.count(step=0.02)
     monkeypatch.setattr(trial, "time", SimpleNamespace(monotonic=lambda: next(times), sleep=time.sleep))
 
@@ -153,7 +153,7 @@ def test_the_service_tells_what_was_found_while_it_lasts(run: _Run) -> None:
 
 def test_a_client_that_hangs_delays_nothing_and_another_comes_after_it(run: _Run) -> None:
     hanging = connected(run.folder / SOCKET)
-    hanging.sendall(b"{}\n" * 50)  # and reads nothing
+    hanging.sendall(b"{}\n" * 50)  # and does not read
     until(lambda: run.tap._has_client)
     run.answers(100)
     assert not run.pipeline.outlets[0].dropped

@@ -1,4 +1,4 @@
-"""Pages and figures at an address that comes after the start, as Wi-Fi's does: classification goes on meanwhile."""
+"""Pages and metrics at an address that appears after the start, as with Wi-Fi; classification continues meanwhile."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from tests.ports import free_port
 from tests.runtime.observations import LABELS, seen
 from tests.runtime.replaced_model import Running
 
-_HOST = "192.0.2.77"  # of a network that is kept for documentation
+_HOST = "192.0.2.77"  # in a network reserved for documentation
 _TOKEN = "a-token-of-tests"
 
 
 @pytest.fixture
 def bring_up() -> Iterator[Callable[[], None]]:
-    """Gives this machine the address, until the end."""
+    """Give this machine the address until the end."""
     if os.geteuid() != 0 or shutil.which("ip") is None:
         pytest.skip("needs root and iproute2, to give this machine an address")
 
@@ -39,7 +39,7 @@ def bring_up() -> Iterator[Callable[[], None]]:
 
 
 def _await(wanted: str, address: str, **headers: str) -> None:
-    """Until an answer has that: a sink listens before it is given what it missed."""
+    """Wait until a response contains this: a sink listens before it has been given what it missed."""
     until, answer = time.monotonic() + 30, "nothing"
     while time.monotonic() < until:
         with suppress(OSError), urllib.request.urlopen(urllib.request.Request(address, headers=headers)) as reply:

@@ -1,4 +1,4 @@
-"""Commands and webhooks that get the image, and those that are called for one change alone, with real processes."""
+"""Commands and webhooks that get the image, and those called only for a certain change, with real processes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _after(label: str, *before: str) -> Observation:
 
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of temporary files."""
+    """The folder for temporary files."""
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     return tmp_path / "tmp"
@@ -48,7 +48,7 @@ def test_a_command_gets_what_was_seen_in_a_private_file_that_is_gone_afterwards(
         f"sh -c 'cp $EDGECLF_PICTURE {copy}; stat -c %a:%n $(dirname $EDGECLF_PICTURE) > {about}'", picture=True
     )
     item = _of_region(seen(number=9), (0.0, 0.0, 0.5, 0.5))
-    outlet = Outlet(sink, lossless=True)  # as in a run: what waits holds pixels only if they are asked for
+    outlet = Outlet(sink, lossless=True)  # as in a run: waiting items hold pixels only if they are needed
     outlet.put(item)
     outlet.end()
     assert outlet.wait(30)
@@ -91,7 +91,7 @@ def test_an_image_is_bounded_and_holds_nothing_of_the_photograph_s_own_file() ->
 
 def test_a_webhook_gets_a_form_of_json_and_image(hook: Webhook) -> None:
     item = _of_region(seen("dog", number=3), (0.5, 0.0, 0.5, 1.0))
-    hook.failures = 1  # tried again with the image
+    hook.failures = 1  # repeated with the image
     outlet = Outlet(WebhookSink(hook.address, token="abc", picture=True), lossless=True)
     outlet.put(item)
     outlet.end()

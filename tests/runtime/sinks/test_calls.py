@@ -1,4 +1,4 @@
-"""Commands and webhooks, with real processes: none acts on the past, leaves anything running or sees a secret."""
+"""Commands and webhooks, with real processes: none acts on old answers, leaves processes running or sees a secret."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _lines(path: Path) -> list[str]:
 
 @pytest.fixture
 def gate(tmp_path: Path) -> str:
-    """A command that writes its answer's time to ``log`` and then waits for the file ``go``."""
+    """Return a command that writes its answer's time to ``log`` and then waits for the file ``go``."""
     script = tmp_path / "wait.sh"
     script.write_text(
         f'echo "$EDGECLF_LABEL $EDGECLF_TIME" >> {tmp_path}/log\nwhile [ ! -e {tmp_path}/go ]; do sleep 0.02; done\n',
@@ -88,7 +88,7 @@ def test_a_change_to_an_answer_that_calls_for_nothing_ends_the_waiting(gate: str
 
 
 def test_a_command_of_a_second_under_five_changes_a_second_is_never_late(tmp_path: Path) -> None:
-    """All of it: a folder whose answer changes with every image, five a second."""
+    """The complete command: a folder whose answer changes with every image, five a second."""
     folder = tmp_path / "pictures"
     folder.mkdir()
     for number in range(13):
@@ -102,7 +102,7 @@ def test_a_command_of_a_second_under_five_changes_a_second_is_never_late(tmp_pat
     assert 2 <= len(calls) <= 7
     assert calls[-1][2].endswith("12.png")
     late = [float(at) - float(seen_at) for seen_at, at, _ in calls]
-    assert max(late) < 3, late  # of one command, and slack for a busy machine; today's were late by 10 s
+    assert max(late) < 3, late  # one command's time, and slack for a busy machine; it was 10 s before
     assert "dropped so far" in done.stderr
 
 
@@ -114,7 +114,7 @@ def test_between_two_calls_lies_the_cooldown(tmp_path: Path) -> None:
         _until(lambda: len(_lines(tmp_path / "log")) >= 2)
     _until(lambda: len(_lines(tmp_path / "log")) == 4)
     outlet.put(seen(number=3))
-    outlet.end()  # what still cools down is not called for
+    outlet.end()  # no call for what still cools down
     assert outlet.wait(30)
     first, _, second, newest = map(float, _lines(tmp_path / "log"))
     assert second - first >= 0.7
@@ -179,7 +179,7 @@ def test_a_command_sees_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         webhook_token="s3cret-of-the-hook",
         web_token="s3cret-of-the-page",
     )
-    sinks = open_sinks(asked, LABELS, "m")  # nobody serves the broker
+    sinks = open_sinks(asked, LABELS, "m")  # no broker is running
     next(sink for sink in sinks if isinstance(sink, CommandSink)).take(seen("dog"))
     for sink in sinks:
         sink.close()
@@ -191,7 +191,7 @@ def test_a_command_sees_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def _frames(hook: Webhook) -> list[int]:
-    """Of which it was told."""
+    """Return the frame numbers that it was called with."""
     return [body["frame"] for _, body in hook.calls]
 
 
@@ -212,7 +212,7 @@ def test_a_webhook_that_fails_is_not_tried_again_with_the_past(hook: Webhook) ->
     outlet = Outlet(WebhookSink(hook.address), lossless=True)
     hook.failures = 1000
     outlet.put(seen(number=0))
-    _until(lambda: len(hook.calls) >= 2)  # tried again, while there is nothing newer
+    _until(lambda: len(hook.calls) >= 2)  # repeated, as there is nothing newer
     outlet.put(seen(number=1))
     _until(lambda: 1 in _frames(hook))
     assert _frames(hook).count(0) == 2
@@ -228,7 +228,7 @@ def test_an_answer_must_last_before_it_is_taken() -> None:
     steps += [(4.0, "dog"), (4.1, "dog"), (4.2, "dog")]
     given = [decider.decide(seen(label).prediction, moment) for moment, label in steps]
     assert [one.label for one in given] == ["unknown", "unknown", *["cat"] * 6, "dog", "dog"]
-    assert [i for i, one in enumerate(given) if one.changed] == [2, 8]  # "unknown" has not lasted
+    assert [i for i, one in enumerate(given) if one.changed] == [2, 8]  # "unknown" did not last
     decider.decide(seen("cat").prediction, 5.0)
     decider.forget()  # after a gap
     assert decider.decide(seen("cat").prediction, 100.0).label == "dog"

@@ -1,4 +1,4 @@
-"""Output pins by the answer, with gpiozero and its mock pins."""
+"""Output pins that follow the answer, with gpiozero and its mock pins."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ gpiozero = pytest.importorskip("gpiozero")
 
 @pytest.fixture
 def pins(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """gpiozero's mock pins: by number, with what happened to each."""
+    """gpiozero's mock pins by number, with their history."""
     from gpiozero.pins.mock import MockFactory
 
     factory = MockFactory()
@@ -175,10 +175,10 @@ def test_a_service_may_open_the_pins_if_it_uses_them(text: str, tmp_path: Path) 
 
 
 def test_a_whole_run_switches_pins_and_leaves_them_off(tmp_path: Path) -> None:
-    """In a process of its own, which notes what its mock pins did, down to its end."""
+    """In a separate process, which records the changes of its mock pins until its end."""
     kept = Path(__file__).parents[2] / "kept" / "0.1"
     (tmp_path / "in").mkdir()
-    for number, label in enumerate("101"):  # the model says 0, 3, 0
+    for number, label in enumerate("101"):  # the model answers 0, 3, 0
         image = min((kept / "photos" / label).iterdir())
         (tmp_path / "in" / f"{number}{image.suffix}").write_bytes(image.read_bytes())
     (tmp_path / "run.toml").write_text('source = "in"\n[sinks]\ngpio = ["17=0", "27=3"]\n', "utf-8")

@@ -1,4 +1,4 @@
-"""What a service writes of its health, for who deploys to it."""
+"""What a service records about its health for whoever deploys to it."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def test_a_camera_that_sees_unlike_images_is_a_problem_entity() -> None:
     states = (
         {"unlike_training": True, "expected_accuracy": 0.871},
         {"unlike_training": False, "expected_accuracy": None},
-        {"answer": "cat"},  # of an earlier model
+        {"answer": "cat"},  # from an earlier model
     )
     templates = [template(part["value_template"]) for part in (unlike, expected)]
     shown = [[one.render(value_json=state) for state in states] for one in templates]

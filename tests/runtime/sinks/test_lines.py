@@ -1,4 +1,4 @@
-"""Files of lines of a real run: what is written when, under which names, and to what is no file."""
+"""The line files of a real run: what is written when, under which names, and to paths that are not files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HEAD = "time,frame,source,answer,score,changed\n"
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    """Twelve, of two classes, each three times in a row."""
+    """Twelve images of two classes, each three times in a row."""
     folder = tmp_path / "pictures"
     folder.mkdir()
     for number in range(12):
@@ -74,7 +74,7 @@ def test_the_old_names_of_keys_are_read_and_the_new_ones_said(images: Path, tmp_
     assert (tmp_path / "all.1").stat().st_size <= 1000
     done = _run("--source", images, "--jsonl", "b", "--rotate-bytes", "1000", "--rotate-keep", "2", folder=tmp_path)
     assert {path.name for path in tmp_path.glob("b*")} == {"b", "b.1", "b.2"}
-    given = {"sinks": {"rotate_bytes": 5000, "rotate_keep": None}}  # an option goes before the file
+    given = {"sinks": {"rotate_bytes": 5000, "rotate_keep": None}}  # an option overrides the file
     assert settings({"sinks": {"rotate": 2000}}, given, "").sinks.rotate_bytes == 5000
 
 
@@ -142,7 +142,7 @@ def test_a_line_for_each_answer_that_changed_or_for_every_frame(images: Path, tm
     source = ("--source", images)
     rows = [json.loads(line) for line in _run(*source, "--json", folder=tmp_path).stdout.splitlines()]
     changed = [row["frame"] for row in rows if row["changed"]]
-    assert len(rows) == 12 > len(changed) > 1  # JSON has every frame, as ever
+    assert len(rows) == 12 > len(changed) > 1  # JSON has every frame, as always
     lines = _run(*source, folder=tmp_path).stdout.splitlines()
     assert [int(line.split()[0]) for line in lines] == changed
     every = _run(*source, "--every-frame", folder=tmp_path).stdout.splitlines()
@@ -175,7 +175,7 @@ def test_a_run_ends_when_nobody_reads_it_any_more(words: list[str], images: Path
         try:
             process.stdout.readline()
             process.stdout.close()
-            # Of the same image as the last: no answer changes, and still it is found out that nobody reads.
+            # The same image as before: no answer changes, and still a missing reader is noticed.
             (images / "new.png").write_bytes((images / "11.png").read_bytes())
             assert process.wait(20) == 0
         finally:
@@ -247,4 +247,4 @@ def test_a_longer_row_that_was_cut_is_removed(cut: int, tmp_path: Path) -> None:
     path.write_text(whole[:-cut], "utf-8")
     CsvSink(path, familiarity=True).close()
     lines = whole.splitlines(keepends=True)
-    assert path.read_text("utf-8") == (whole if cut == 1 else "".join(lines[:2]))  # its end alone was missing
+    assert path.read_text("utf-8") == (whole if cut == 1 else "".join(lines[:2]))  # only its end was missing

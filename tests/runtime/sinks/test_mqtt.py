@@ -1,4 +1,4 @@
-"""Over a real broker: Home Assistant finds the device, and both may go and come."""
+"""With a real broker: Home Assistant finds the device, and both may disconnect and return."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def test_home_assistant_finds_the_device_and_a_broker_may_go_and_come(broker: Br
     broker.stop()
     time.sleep(0.5)
     dropped = sink.dropped
-    for _ in range(300):  # more than any queue holds: the newest must come, and "online"
+    for _ in range(300):  # more than any queue holds: the newest must arrive, and "online"
         sink.take(seen("dog"))
     until = time.monotonic() + 10
-    while sink.dropped < dropped + 500:  # states and images, in whose place newer ones wait
+    while sink.dropped < dropped + 500:  # states and images, replaced by newer ones
         assert time.monotonic() < until, sink.dropped
         time.sleep(0.05)
     sink.take(seen("cat"))
@@ -56,7 +56,7 @@ def test_home_assistant_finds_the_device_and_a_broker_may_go_and_come(broker: Br
         MqttOptions("mqtt://host", discovery="homeassistant/#")
 
 
-@pytest.mark.parametrize("flips", [1, 300])  # the latter more than any queue holds
+@pytest.mark.parametrize("flips", [1, 300])  # the latter is more than any queue holds
 def test_after_a_link_that_stalled_the_newest_messages_stay(broker: Broker, flips: int) -> None:
     listener, link = Listener(broker.port), Link(broker.port)
     sink = MqttSink(MqttOptions(f"mqtt://127.0.0.1:{link.port}", "feeder"), LABELS)
@@ -75,7 +75,7 @@ def test_after_a_link_that_stalled_the_newest_messages_stay(broker: Broker, flip
     while not all(end in listener.seen.get(f"edgeclf/feeder/{topic}", [b""])[-1] for topic, end in newest.items()):
         assert time.monotonic() < until, listener.seen
         time.sleep(0.05)
-    time.sleep(1)  # nothing older comes behind
+    time.sleep(1)  # nothing older follows
     assert all(end in listener.seen[f"edgeclf/feeder/{topic}"][-1] for topic, end in newest.items())
     sink.close()
     while listener.seen["edgeclf/feeder/available"][-1] != b"offline":
@@ -115,7 +115,7 @@ def test_an_answer_counts_while_the_process_and_its_camera_run(broker: Broker) -
         assert parts[name]["availability_mode"] == "all"
     assert parts["source"]["availability_topic"] == "edgeclf/feeder/available"
     assert (parts["answer"]["expire_after"], parts["score"]["expire_after"]) == (120, 120)
-    sink.take(seen("dog"))  # of a video, which has no states of its own
+    sink.take(seen("dog"))  # from a video, which reports no states
     assert json.loads(listener.wait("edgeclf/feeder/source", bool))["state"] == "running"
     sink.take(SourceState("lost", 0.0, "pulled out"))
     listener.wait("edgeclf/feeder/source", lambda payload: b"lost" in payload)
@@ -139,7 +139,7 @@ def test_every_change_is_sent_while_the_broker_answers(broker: Broker) -> None:
     listener.wait("edgeclf/feeder/available", lambda payload: payload == b"online")
     for number in range(40):
         sink.take(seen("dog" if number % 2 else "cat"))
-        time.sleep(0.05)  # ten may be on their way
+        time.sleep(0.05)  # ten may be in transit
     sink.close()
     listener.wait("edgeclf/feeder/available", lambda payload: payload == b"offline")
     answers = [json.loads(payload)["answer"] for payload in listener.seen["edgeclf/feeder/state"]]
@@ -168,7 +168,7 @@ def test_familiarity_comes_and_goes_with_the_model(broker: Broker) -> None:
     sink = MqttSink(options, (*LABELS, NOTHING), familiarity=True)
     parts = json.loads(listener.wait(announced, bool))["cmps"]
     assert parts["familiarity"]["unique_id"] == "feeder_familiarity"
-    assert parts["answer"]["options"] == ["cat", "dog", "unknown"]  # what is never an answer is no option
+    assert parts["answer"]["options"] == ["cat", "dog", "unknown"]  # the class of nothing is not an option
     sink.take(seen(familiarity=0.01))
     state = json.loads(listener.wait("edgeclf/feeder/state", bool))
     assert list(state) == ["answer", "score", "time", "familiarity", "reason"]
@@ -176,7 +176,7 @@ def test_familiarity_comes_and_goes_with_the_model(broker: Broker) -> None:
     sink.take(seen(familiarity=0.3, conditions=Conditions(40, 0.8714, 0.03, is_unlike=True)))
     state = json.loads(listener.wait("edgeclf/feeder/state", lambda payload: b"unlike" in payload))
     assert (state["expected_accuracy"], state["unlike_training"]) == (0.871, True)
-    sink.take(seen("dog"))  # of a model without familiarity
+    sink.take(seen("dog"))  # a model without familiarity
     state = json.loads(listener.wait("edgeclf/feeder/state", lambda payload: b"dog" in payload))
     assert list(state) == ["answer", "score", "time"]
     taken = listener.wait(announced, lambda payload: b"feeder_familiarity" not in payload)

@@ -1,4 +1,4 @@
-"""A broker that cannot be reached, speaks otherwise or trusts nobody: said within seconds, with the way out."""
+"""A broker that cannot be reached, speaks another protocol or refuses: reported within seconds, with a solution."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from tests.runtime.observations import LABELS, seen
 needs_tls = pytest.mark.skipif(
     MOSQUITTO is None or not shutil.which("openssl"), reason="apt-get install mosquitto openssl"
 )
-# paho closes none whose handshake fails.
+# paho does not close sockets whose handshake fails.
 leaves_sockets = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 def test_a_broker_that_cannot_be_reached_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    with socket.socket() as taken:  # bound, and nobody listens
+    with socket.socket() as taken:  # bound, but nothing listens
         taken.bind(("127.0.0.1", 0))
         sink = MqttSink(MqttOptions(f"mqtt://127.0.0.1:{taken.getsockname()[1]}", "feeder"), LABELS)
         client = sink._connection._client
@@ -57,7 +57,7 @@ Told = Callable[[str], str]
 
 @pytest.fixture
 def told(caplog: pytest.LogCaptureFixture) -> Told:
-    """Waits for a line of the log."""
+    """Wait for a line of the log."""
 
     def wait(part: str) -> str:
         until = time.monotonic() + 30
@@ -74,7 +74,7 @@ def told(caplog: pytest.LogCaptureFixture) -> Told:
 
 @contextmanager
 def _port(answer: Callable[[socket.socket], None]) -> Iterator[int]:
-    """A port where nobody speaks MQTT."""
+    """Return a port where nothing speaks MQTT."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -183,7 +183,7 @@ def _openssl(folder: Path, *words: str) -> None:
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An authority, ``ca.pem``; a broker and a device that it signed, of the host "localhost", and their keys."""
+    """An authority, ``ca.pem``; a broker and a device signed by it for the host "localhost", and their keys."""
     folder = tmp_path_factory.mktemp("certificates")
     signs_itself = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=ours -keyout ca.key -out ca.pem"
     _openssl(folder, *signs_itself.split())
@@ -193,7 +193,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
         signed = f"x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names"
         _openssl(folder, *signed.split(), "-out", f"{name}.pem")
     _openssl(folder, *["pkey", "-in", "device.key", "-aes256", "-passout", "pass:secret", "-out", "locked.key"])
-    for path in (folder, *folder.iterdir()):  # mosquitto reads them as a user of its own
+    for path in (folder, *folder.iterdir()):  # mosquitto reads them as a separate user
         path.chmod(path.stat().st_mode | 0o055)
     for above in folder.parents[:3]:
         above.chmod(above.stat().st_mode | 0o011)

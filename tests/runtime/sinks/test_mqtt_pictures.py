@@ -1,4 +1,4 @@
-"""Images over a real broker, which may take only packets of some size, or none for a while."""
+"""Images over a real broker, which may limit the packet size, or stop accepting packets for a while."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.runtime.observations import LABELS, seen
 
 
 def _noisy(label: str, number: int) -> Observation:
-    """An image that hardly any JPEG makes small."""
+    """Return an image that no JPEG quality makes small."""
     item = seen(label, number=number)
     pixels = np.random.default_rng(number).integers(0, 255, (1080, 1920, 3), dtype=np.uint8)
     assert item.prediction.frame is not None
@@ -33,7 +33,7 @@ def _noisy(label: str, number: int) -> Observation:
 def _bounded(
     folder: Path, bytes_a_packet: int, labels: tuple[str, ...] = LABELS
 ) -> Iterator[tuple[Listener, MqttSink]]:
-    """A sink at a broker that takes no larger packets, and what comes of it."""
+    """Run a sink at a broker with a packet limit, and return the results."""
     if MOSQUITTO is None:
         pytest.skip("mosquitto is not installed: apt-get install mosquitto")
     broker = Broker(folder, f"max_packet_size {bytes_a_packet}\n")
@@ -59,7 +59,7 @@ def test_a_brokers_bound_of_a_packet_stops_no_message(tmp_path: Path) -> None:
 
 
 def test_what_a_broker_says_it_takes_is_what_it_gets(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    labels = tuple(f"class {number}" for number in range(1000))  # which make an announcement that it does not take
+    labels = tuple(f"class {number}" for number in range(1000))  # they make the announcement too large for it
     with _bounded(tmp_path, 5000, labels) as (listener, sink):
         listener.wait("edgeclf/feeder/available", lambda payload: payload == b"online")
         sink.take(_noisy("dog", 0))
@@ -104,7 +104,7 @@ def test_cuts_that_are_not_the_images_doing_give_up_none() -> None:
     now = [0.0]
     trial = PictureTrial(lambda: now[0])
     trial.connected()
-    for _ in range(10):  # a router that is started anew once a week, shortly after an image
+    for _ in range(10):  # a router restarts once a week, shortly after an image
         trial.sent()
         now[0] += 1.0
         assert not trial.cut()

@@ -1,4 +1,4 @@
-"""Over a real broker: with zones, Home Assistant finds a device for each camera, and the entities of its zones."""
+"""With zones and a real broker, Home Assistant finds a device for each camera, and the entities of its zones."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_home_assistant_pauses_a_zone_and_sets_its_threshold(broker: Broker, cap
         (number["command_topic"], "7"),
     ):
         listener.send(topic, payload)
-    listener.send(switch["command_topic"], "OFF")  # comes after them
+    listener.send(switch["command_topic"], "OFF")  # arrives after them
     listener.wait(switch["state_topic"], lambda payload: listener.seen[switch["state_topic"]][-1] == b"OFF")
     assert (control.paused.is_set(), control.threshold) == (False, 0.85)
     assert caplog.text.count("expected 0 to 1, got") == 2
@@ -113,7 +113,7 @@ def test_a_camera_s_device_has_diagnostics_and_a_link_to_the_page(
     parts, others = (message["cmps"] for message in found)
     names = ("camera_state", "reopened", "temperature")
     assert {parts[name]["entity_category"] for name in names} == {"diagnostic"}
-    assert [others[name] for name in names] == [{"p": "sensor"}] * 3  # a device has them once
+    assert [others[name] for name in names] == [{"p": "sensor"}] * 3  # a device has them only once
     told = json.loads(listener.wait(parts["reopened"]["state_topic"], lambda payload: b"3" in payload))
     assert told == {"reopened": 3, "temperature": 51.5}
     state = json.loads(listener.wait(parts["camera_state"]["state_topic"], bool))
@@ -144,7 +144,7 @@ def test_ids_and_topics_without_zones_stay(broker: Broker) -> None:
     ("address", "url"),
     [
         ("", ""),
-        ("8080", ""),  # this machine's alone
+        ("8080", ""),  # only on this machine
         ("localhost:8080", ""),
         ("192.168.0.7:8080", "http://192.168.0.7:8080/"),
         ("hub.lan:8080", "http://hub.lan:8080/"),

@@ -1,4 +1,4 @@
-"""Between the frames and a sink: what a slow, a failing or a hanging one may cost."""
+"""Between frames and sinks: what a slow, failing or hanging sink may affect."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class _Slow:
 
 
 class _Held:
-    """Takes its first item until it may go on."""
+    """Holds its first item until it is released."""
 
     name = "held"
     pictures = True
@@ -50,7 +50,7 @@ class _Held:
         self.go_on.wait(30)
 
     def close(self) -> None:
-        """Nothing is held any more."""
+        """Do nothing."""
 
 
 def _numbers(items: list[Any]) -> list[int]:

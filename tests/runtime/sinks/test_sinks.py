@@ -160,7 +160,7 @@ def test_a_label_of_any_length_has_its_folder(tmp_path: Path) -> None:
             sink.take(seen(label, score, number=number))
     assert len(list(tmp_path.rglob("*.jpg"))) == 4
     assert len({folder_name(label) for label in labels}) == 2
-    assert len(list(own_snapshots(tmp_path))) == 4  # they are known again
+    assert len(list(own_snapshots(tmp_path))) == 4  # they are recognized
 
 
 def test_a_command_is_told_of_changes_alone(tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ def test_expected_accuracy_and_unlike_images_are_exported_once_they_are_known() 
     assert b"edgeclf_expected_accuracy" not in figures.text()
     figures.take(seen(familiarity=0.4, conditions=Conditions(40, 0.87, 0.03, is_unlike=True)))
     assert {b"edgeclf_unlike_training 1.0", b"edgeclf_expected_accuracy 0.87"} <= set(figures.text().splitlines())
-    figures.take(seen())  # of a model without familiarity
+    figures.take(seen())  # a model without familiarity
     assert not any(name in figures.text() for name in (b"unlike", b"expected", b"familiarity"))
 
 

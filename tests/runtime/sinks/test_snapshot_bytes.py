@@ -1,4 +1,4 @@
-"""How much snapshots may write: bytes a day, and bytes that stay free."""
+"""How much snapshots may write: bytes per day, and bytes to leave free."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_disk_that_fills_up_keeps_what_was_asked_free(tmp_path: Path, caplog: 
     sink = SnapshotSink(tmp_path, every=0, free_bytes=0)
     for number in range(4):
         sink.take(seen("cat", 0.5, number=number))
-    full = SnapshotSink(tmp_path, every=0, free_bytes=1 << 60)  # as others filled it
+    full = SnapshotSink(tmp_path, every=0, free_bytes=1 << 60)  # as if others had filled it
     with caplog.at_level(logging.WARNING):
         for number in range(10, 20):
             full.take(seen("cat", 0.55, number=number))

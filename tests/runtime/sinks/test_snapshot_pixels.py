@@ -1,4 +1,4 @@
-"""What is kept of a frame: the part that the network saw, and the whole on demand."""
+"""What is stored of a frame: the part that the network saw, and the whole frame on request."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from tests.runtime.observations import LABELS, seen, snapshot_names
 
 @pytest.mark.parametrize("came_as", ["pixels", "JPEG decoded at a part of its size"])
 def test_what_the_network_saw_is_kept_and_on_demand_the_whole(came_as: str, tmp_path: Path) -> None:
-    """A camera on its side: the lower right quarter of the image once it was turned is red."""
+    """A camera mounted on its side: the lower right quarter of the rotated image is red."""
     pixels = np.full((96, 128, 3), 60, np.uint8)
-    pixels[:48, 64:] = (220, 30, 30)  # upper right, before it is turned clockwise
+    pixels[:48, 64:] = (220, 30, 30)  # upper right, before it is rotated clockwise
     frame = Frame(pixels, time.monotonic(), 0, "/dev/video0")
     if came_as != "pixels":
         frame = replace(frame, pixels=pixels[::2, ::2].copy(), jpeg=jpeg(pixels))
@@ -87,4 +87,4 @@ def test_a_run_keeps_what_its_file_says(model: Path, tmp_path: Path) -> None:
     assert {read_image(path).shape for path in wholes} == {(96, 128, 3)}
     assert len(snapshot_names(tmp_path / "kept" / "__whole")) == 4
     originals = {path.read_bytes() for path in pictures.iterdir()}
-    assert {path.read_bytes() for path in wholes} <= originals  # as they came
+    assert {path.read_bytes() for path in wholes} <= originals  # unchanged

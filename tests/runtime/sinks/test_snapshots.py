@@ -1,4 +1,4 @@
-"""Which images are kept, and for how long: months of a device in seconds."""
+"""Which images are stored, and for how long: months of a device in seconds."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_names_of_0_1_are_read_and_are_the_oldest(tmp_path: Path) -> None:
 
 def test_the_most_telling_stay_also_over_restarts(tmp_path: Path) -> None:
     chance = random.Random(0)
-    # Cats are frequent, and more often sure than not; dogs are rare.
+    # Cats are frequent, and mostly certain; dogs are rare.
     shown = [("dog" if chance.random() < 0.05 else "cat", chance.uniform(0.3, 0.599)) for _ in range(200)]
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     sink = SnapshotSink(whole, every=0, limit=20)
@@ -120,7 +120,7 @@ def test_a_night_without_light_is_one_image_and_a_small_thing_in_it_another(tmp_
     assert len(snapshot_names(tmp_path / "__unsorted")) == 1
     (name,) = snapshot_names(tmp_path / "__unsorted")
     Unsorted(tmp_path, LABELS).discard([name])
-    sink = SnapshotSink(tmp_path, every=0)  # is it known after a restart, though nobody wanted it?
+    sink = SnapshotSink(tmp_path, every=0)  # is it recognized after a restart, although it was not wanted?
     for number in range(100, 120):
         sink.take(showing(dark(8), number))
     assert not snapshot_names(tmp_path / "__unsorted")
@@ -140,8 +140,8 @@ def test_what_was_discarded_is_not_stored_again_until_it_is_restored(restored: b
     if restored:
         page.restore([unwanted])
     else:
-        (tmp_path / "__discarded" / unwanted).unlink()  # as the page does after a hundred others
-    for number in range(2, 62):  # more than the latest that the sink remembers
+        (tmp_path / "__discarded" / unwanted).unlink()  # as the page does after a hundred more
+    for number in range(2, 62):  # more than the sink remembers
         sink.take(seen("cat", 0.4, number=number))
     before = len(snapshot_names(tmp_path / "__unsorted"))
     sink.take(replace(seen("cat", 0.4, number=0), time=1_700_001_000.0))
@@ -149,7 +149,7 @@ def test_what_was_discarded_is_not_stored_again_until_it_is_restored(restored: b
 
 
 def test_a_camera_that_stands_still_gives_what_comes_and_goes(tmp_path: Path) -> None:
-    """A fixed camera's background with noise, and an animal of a seventh of the height at another place each time."""
+    """A fixed camera's noisy background, and an animal of a seventh of the height at different places."""
     chance = np.random.default_rng(0)
     scene = np.repeat(np.repeat(chance.integers(40, 200, (12, 16, 3)), 20, 0), 20, 1).astype(np.float32)
     sink = SnapshotSink(tmp_path, every=0)
@@ -161,7 +161,7 @@ def test_a_camera_that_stands_still_gives_what_comes_and_goes(tmp_path: Path) ->
         sink.take(showing(np.clip(pixels, 0, 255).astype(np.uint8), number))
     kept = [int(name[13:15]) for name in snapshot_names(tmp_path / "__unsorted")]  # seconds from 20 on
     assert {(second - 20) % 60 for second in kept} >= {4 * visit for visit in range(10)}
-    assert len(kept) <= 13  # the empty scene, and again where the light changed by more than noise
+    assert len(kept) <= 13  # the empty scene, and again when the light changed by more than noise
 
 
 def test_the_same_sight_under_another_label_is_kept(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_the_same_sight_under_another_label_is_kept(tmp_path: Path) -> None:
 
 
 def test_a_sure_answer_of_a_class_called_unknown_is_no_refusal(tmp_path: Path) -> None:
-    """As model files from before training refused such a class have it."""
+    """As in model files from before training refused such a class."""
     sink = SnapshotSink(tmp_path, labels=("unknown",), every=0)
     for number, (score, refused) in enumerate([(0.95, False), (0.95, True), (0.5, False)]):
         item = seen("unknown", score, number=number)
@@ -185,7 +185,7 @@ def test_a_sure_answer_of_a_class_called_unknown_is_no_refusal(tmp_path: Path) -
 
 def test_unfamiliar_ones_are_stored_and_stay_before_all_others(tmp_path: Path) -> None:
     sink = SnapshotSink(tmp_path, labels=("dog",), every=0, limit=4)
-    for number in range(4):  # a steady answer, whose frame alone is unfamiliar
+    for number in range(4):  # a steady answer, with an unfamiliar frame
         item = seen("cat", 0.9 - number / 10, number=number, familiarity=0.001)
         steady = replace(item.decision, label="cat", refused=False, reason=None) if number == 0 else item.decision
         sink.take(replace(item, decision=steady))
@@ -220,11 +220,11 @@ def test_what_is_surely_nothing_is_stored_only_if_asked_for(tmp_path: Path) -> N
     for asked, folder in (((), None), ((NOTHING,), NOTHING), (("*",), NOTHING)):
         place = tmp_path / str(len(asked) and asked[0] == "*") / (folder or "none")
         sink = SnapshotSink(place, asked, every=0)
-        # Of its class, the second unsure; unfamiliar; and the empty scene, where the answer before goes on.
+        # Of its class, the second one uncertain; unfamiliar; and the empty scene, where the previous answer continues.
         for number, (score, familiarity) in enumerate([(0.9, 0.5), (0.55, 0.5), (0.9, 0.001)]):
             sink.take(nothing(score, number, familiarity))
         scene = seen("cat", 0.5, number=5, familiarity=0.0)
         sink.take(replace(scene, decision=replace(scene.decision, label="cat", refused=False, reason=None)))
-        assert len(snapshot_names(place / "__unsorted")) == 2  # the unsure and the unfamiliar one
+        assert len(snapshot_names(place / "__unsorted")) == 2  # the uncertain and the unfamiliar one
         others = [path for path in place.iterdir() if path.name != "__unsorted"]
         assert [(path.name, len(snapshot_names(path))) for path in others] == ([(folder, 2)] if folder else [])

@@ -1,4 +1,4 @@
-"""The videos that ``video`` writes: what is there after starts, kills and cuts, and how long it plays."""
+"""The videos that ``video`` writes: their content after starts, kills and cuts, and their length."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PACKAGES = "python3-gi gir1.2-gstreamer-1.0 gstreamer1.0-plugins-good"
 
 
 def at(moment: float, number: int = 0, pixels: np.ndarray | None = None) -> Observation:
-    """An observation of an image at this moment, in seconds."""
+    """Return an observation of an image at this moment, in seconds."""
     item = seen(number=number, level=number % 256)
     assert item.prediction.frame is not None
     frame = replace(item.prediction.frame, time=moment)
@@ -39,7 +39,7 @@ def at(moment: float, number: int = 0, pixels: np.ndarray | None = None) -> Obse
 
 
 def times(video: Path) -> list[int]:
-    """Of its images, in ms, as OpenCV reads them."""
+    """Return the times of its images, in ms, as OpenCV reads them."""
     capture, found = cv2.VideoCapture(str(video)), []
     while capture.read()[0]:
         found.append(round(capture.get(cv2.CAP_PROP_POS_MSEC)))
@@ -47,7 +47,7 @@ def times(video: Path) -> list[int]:
 
 
 def duration(video: Path) -> float:
-    """In seconds, as OpenCV says before it has read anything."""
+    """Return the duration in seconds that OpenCV states before it has read anything."""
     capture = cv2.VideoCapture(str(video))
     return float(capture.get(cv2.CAP_PROP_FRAME_COUNT) / capture.get(cv2.CAP_PROP_FPS))
 
@@ -138,7 +138,7 @@ def test_a_torn_end_is_cut_off(tmp_path: Path) -> None:
     torn = tmp_path / "torn.mkv"
     for cut in (ends[4], ends[4] - 1, ends[4] - 30, ends[3] + 1, ends[3] + 23, ends[3] - 1, ends[0] + 40):
         torn.write_bytes(killed[:cut])
-        assert times(torn) == [500 * number for number in range(5) if ends[number] <= cut]  # as it is
+        assert times(torn) == [500 * number for number in range(5) if ends[number] <= cut]  # unchanged
         assert mend(torn)
         assert not mend(torn)
         read, length = gstreamer(torn)
@@ -147,7 +147,7 @@ def test_a_torn_end_is_cut_off(tmp_path: Path) -> None:
     torn.write_bytes(killed)
     mend(torn)
     assert torn.read_bytes() == closed
-    for noise in (closed[:-40], killed + bytes(9000), killed[:-1500] + bytes(1500)):  # a power cut's
+    for noise in (closed[:-40], killed + bytes(9000), killed[:-1500] + bytes(1500)):  # as after a power cut
         torn.write_bytes(noise)
         assert mend(torn)
         assert times(torn) == gstreamer(torn)[0]
@@ -165,7 +165,7 @@ def test_what_another_process_writes_is_left_alone(tmp_path: Path) -> None:
 
 def test_gaps_are_held_and_a_clock_set_back_changes_nothing(tmp_path: Path) -> None:
     sink = VideoSink(tmp_path, segment=60)
-    for moment in (0, 0.5, 1, 9, 9.5, 300, 300.5, 5, 5.5):  # the last ones of another video
+    for moment in (0, 0.5, 1, 9, 9.5, 300, 300.5, 5, 5.5):  # the last ones from another video
         item = at(moment)
         sink.take(replace(item, time=item.time - 1e9) if moment >= 300 else item)
     sink.close()

@@ -1,4 +1,4 @@
-"""Lines, metrics and commands name the camera and the zone, and without zones they stay as they were."""
+"""Lines, metrics and commands name the camera and the zone; without zones they stay as they were."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_metrics_have_the_labels_of_camera_and_zone() -> None:
     for number in range(3):
         figures.take(replace(seen("dog", familiarity=0.5), zone=GATE))
         plain.take(seen("dog", number=number))
-    figures.take(replace(seen("cat"), zone=PARTS))  # of a model without familiarity
+    figures.take(replace(seen("cat"), zone=PARTS))  # a model without familiarity
     figures.take(SourceState("running", 0.0, camera="yard"))
     text = figures.text().decode()
     assert 'edgeclf_frames_total{answer="dog",camera="yard",zone="gate"} 3.0' in text

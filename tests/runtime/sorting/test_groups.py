@@ -11,7 +11,7 @@ SEED = 0
 
 
 def _around(*sizes: int, noise: float = 0.15) -> Vectors:
-    """Vectors around a centre for each size, far from one another."""
+    """Return vectors around as many centres as sizes, which are far apart."""
     random = np.random.default_rng(SEED)
     centres = [random.normal(size=64) for _ in sizes]
     rows = [centre + noise * random.normal(size=(size, 64)) for centre, size in zip(centres, sizes, strict=True)]

@@ -1,4 +1,4 @@
-"""Names of images from devices: data from strangers."""
+"""Names of images from devices: untrusted data."""
 
 from __future__ import annotations
 

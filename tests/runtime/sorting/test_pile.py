@@ -1,4 +1,4 @@
-"""Images that are moved to classes, discarded, and taken back, by several people at once."""
+"""Images that are moved to classes, discarded and restored, by several people at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NAME = "kitchen-20261128-193012-123-glass-0.52-000123.jpg"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Three images, one of which a snapshot sink left unsorted, and other files."""
+    """Three images, one of them an unsorted snapshot, and other files."""
     (tmp_path / "new" / "__unsorted").mkdir(parents=True)
     for name in (NAME, "two.png", "__unsorted/three.jpg", "notes.txt", ".hidden.jpg"):
         (tmp_path / "new" / name).write_text(name)

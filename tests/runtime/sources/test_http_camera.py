@@ -1,4 +1,4 @@
-"""Cameras on the network: their addresses, passwords and certificates, and those that give one image at a request."""
+"""Network cameras: their addresses, passwords and certificates, and cameras that give single images."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_an_image_is_fetched_again_and_again_over_one_connection(auth: str, made
     assert [state.name for state in states] == ["running", "closed"]
     assert len(camera.requests) >= 5 + bool(auth)
     assert camera.connections == 1
-    assert camera.requests[0] == ("/snapshot.jpg?x=1", None)  # nothing is sent that was not asked for
+    assert camera.requests[0] == ("/snapshot.jpg?x=1", None)  # no credentials before they are requested
 
 
 def test_it_is_asked_at_the_rate_that_was_asked_for(made: list[StillCamera]) -> None:
@@ -110,7 +110,7 @@ def test_it_is_asked_at_the_rate_that_was_asked_for(made: list[StillCamera]) -> 
     ) as source:
         moments = [frame.time for _, frame in zip(range(4), source, strict=False)]
     assert moments[-1] - moments[0] >= 0.7
-    assert [state.name for state in states] == ["running", "closed"]  # the pause is no stall
+    assert [state.name for state in states] == ["running", "closed"]  # the pause is not a stall
     start = time.monotonic()
     source.close()
     assert time.monotonic() - start < 0.5
@@ -146,7 +146,7 @@ def test_certificates_are_verified(made: list[StillCamera], tmp_path: Path, monk
     monkeypatch.setenv("SSL_CERT_FILE", str(pair[0]))
     assert _taken(address, 2)[0] == [SIZE[0]] * 2
     before = len(camera.requests)
-    with pytest.raises(SourceError, match="certificate is not trusted"):  # of another host
+    with pytest.raises(SourceError, match="certificate is not trusted"):  # for another host
         open_source(address.replace("127.0.0.1", "localhost"), QUICK)
     assert len(camera.requests) == before
 
@@ -154,7 +154,7 @@ def test_certificates_are_verified(made: list[StillCamera], tmp_path: Path, monk
 @needs_openssl
 @pytest.mark.parametrize("scheme", ["rtsps", "https"])
 def test_ffmpeg_meets_verified_cameras_alone(scheme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing goes to one whose certificate is not good, and one that is good hears from FFmpeg itself."""
+    """Nothing is sent to one with a bad certificate, and FFmpeg itself connects to one with a good certificate."""
     pair = certificate(tmp_path, "localhost")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*map(str, pair))

@@ -1,4 +1,4 @@
-"""Live sources: lost, silent and frozen ones are noticed and opened again, and no frame is invented."""
+"""Live sources: lost, silent and frozen ones are detected and reopened, and no frame is invented."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_silence_is_noticed_while_the_read_hangs() -> None:
 
 @pytest.mark.parametrize("again", [7, 6])
 def test_a_frozen_image_is_not_taken_for_the_world(again: int) -> None:
-    """Nor is the one that stands still after it was opened again, be it another."""
+    """Nor is an image that freezes again after reopening, even a different one."""
     source, states, made = _source([[7] * 60, [again] * 60, [again, again, 8, 9, 5.0]], reopen=True, frozen_after=0.3)
     with source:
         frames = list(_until(source, 9))
@@ -196,7 +196,7 @@ def test_standard_input_goes_on_after_what_is_no_image() -> None:
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb", 0) as file, os.fdopen(writing, "wb", 0) as pipe:
         source = open_pipe(file, SourceOptions(reopen=True))
-        endless = b"\xff\xd8\xff\xda\x00\x02" + bytes(33 << 20)  # an image that is never ended
+        endless = b"\xff\xd8\xff\xda\x00\x02" + bytes(33 << 20)  # an image without end
         feeder = threading.Thread(target=lambda: [pipe.write(data) for data in (endless, *_jpegs())])
         feeder.start()
         with source:
@@ -247,11 +247,11 @@ def test_a_video_at_its_own_speed(tmp_path: Path) -> None:
             time.sleep(0.15 if frame.number < 8 else 0)
     assert time.monotonic() - start >= 0.9
     assert slow == sorted(slow)
-    assert len(slow) < 20  # those whose time had passed were left out
+    assert len(slow) < 20  # late frames were skipped
 
 
 def test_a_csi_camera_through_a_stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """picamera2 runs on a Raspberry Pi alone: a scripted module with its interface takes its place."""
+    """picamera2 runs only on a Raspberry Pi: a scripted module with its interface replaces it."""
     (tmp_path / "picamera2.py").write_text(
         "import numpy as np, time\n"
         "class Picamera2:\n"

@@ -1,4 +1,4 @@
-"""A short soak: memory stays flat over some thousand frames and several model files (``make soak`` is the long one)."""
+"""A short soak: memory stays flat over thousands of frames and several model files (``make soak`` is the long one)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FRAMES, WARM = 4000, 1500
 
 
 def _anonymous(process: int | str) -> int:
-    """KiB of memory that are the process's own."""
+    """Return the process's own memory in KiB."""
     text = Path(f"/proc/{process}/status").read_text("ascii")
     return int(text.split("RssAnon:")[1].split()[0])
 
@@ -35,7 +35,7 @@ def video(digits: Path, tmp_path: Path) -> Path:
 
 
 def _marked(image: npt.NDArray[np.uint8], number: int) -> npt.NDArray[np.uint8]:
-    """With a thing at another place in each, or the snapshots would be alike and few."""
+    """Return images with an object at different places, or there would be few snapshots."""
     row, column = divmod(number % 64, 8)
     image[row * 8 : row * 8 + 8, column * 12 : column * 12 + 12] = 255 * (number // 64 % 2)
     return image
@@ -58,13 +58,13 @@ def test_memory_is_flat_over_frames(model: Path, video: Path) -> None:
     assert len((video.parent / "seen.csv").read_text("utf-8").splitlines()) == FRAMES + 1
     assert 20 < len(list((video.parent / "kept").rglob("*.jpg"))) <= 50
     numbers, memory = np.array(samples[:-2]).T
-    # A frame that is kept has 18 KiB. What leaks grows from sample to sample; a heap that is made larger grows once.
+    # A frame that is kept has 18 KiB. A leak grows from sample to sample; a heap that is enlarged grows once.
     assert np.median(np.diff(memory) / np.diff(numbers)) < 0.5, samples
     assert memory[-1] - memory[0] < 8_000, samples
 
 
 def test_memory_is_flat_over_model_files(model: Path) -> None:
-    """Forty in turn, as a pipeline takes them; each needs some megabytes."""
+    """Forty in turn, as a pipeline adopts them; each needs some megabytes."""
     memory = []
     for _ in range(40):
         with Classifier.load(model) as classifier:

@@ -1,4 +1,4 @@
-"""A network camera that stands still, dies and comes back: real RTSP and HTTP servers, stopped and restarted."""
+"""A network camera that freezes, dies and returns: real RTSP and HTTP servers, stopped and restarted."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SLACK = 6.0  # seconds, for a busy machine
 
 
 class Server:
-    """One that can be stopped, killed and started again at the same port."""
+    """A server that can be stopped, killed and started again at the same port."""
 
     def __init__(self, scheme: str, *words: str) -> None:
         self._port = free_port()
@@ -95,7 +95,7 @@ class Run:
 
 
 def _await(what: Callable[[], bool], seconds: float) -> float:
-    """Seconds until it is so."""
+    """Wait for a condition; return the seconds."""
     start = time.monotonic()
     while not what():
         assert time.monotonic() - start < seconds, "too late"
@@ -114,7 +114,7 @@ def watched(server: Server, scheme: str, model: Path, tmp_path: Path) -> Iterato
 def test_it_stands_still_dies_and_comes_back(server: Server, watched: Run) -> None:
     _await(lambda: len(watched.frames()) > 5, 30)
     server.process.send_signal(signal.SIGSTOP)
-    _await(lambda: watched.states() == ["running", "stalled"], 3 + SLACK)  # what SourceOptions.stalled_after says
+    _await(lambda: watched.states() == ["running", "stalled"], 3 + SLACK)  # SourceOptions.stalled_after
     server.process.send_signal(signal.SIGCONT)
     _await(lambda: watched.states()[-1] == "running", 5 + SLACK)
 

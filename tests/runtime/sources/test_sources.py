@@ -117,7 +117,7 @@ def test_an_empty_folder_is_refused_in_one_line(tmp_path: Path) -> None:
 
 
 class _Camera(http.server.BaseHTTPRequestHandler):
-    """Motion JPEG: a frame of a rising grey every 20 ms, then the connection ends."""
+    """Motion JPEG: a frame of increasing grey every 20 ms, then the connection ends."""
 
     def do_GET(self) -> None:
         self.send_response(200)
@@ -133,7 +133,7 @@ class _Camera(http.server.BaseHTTPRequestHandler):
             pass
 
     def log_message(self, format: str, *args: object) -> None:
-        """Quiet."""
+        """Log nothing."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Cameras that hang upside down, CSI cameras with autofocus, videos of unknown codecs, and lines nobody asked for."""
+"""Cameras mounted upside down, CSI cameras with autofocus, videos of unknown codecs, and unwanted output."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Picamera2:
 
 
 def _corner() -> np.ndarray:
-    """48 high, 64 wide, its left upper quarter white."""
+    """Return an image 48 high and 64 wide, its upper left quarter white."""
     image = np.zeros((48, 64, 3), np.uint8)
     image[:24, :32] = 255
     return image
@@ -55,7 +55,7 @@ TURNS = [
 
 
 def _white(pixels: np.ndarray) -> tuple[int, int]:
-    """Row and column of the white quarter."""
+    """Return row and column of the white quarter."""
     height, width = pixels.shape[:2]
     quarters = pixels[:, :, 0].reshape(2, height // 2, 2, width // 2).mean(axis=(1, 3))
     row, column = np.unravel_index(quarters.argmax(), (2, 2))
@@ -79,7 +79,7 @@ def test_videos_and_streams_are_turned(
     for frame in frames:
         assert frame.pixels.shape[:2] == shape
         assert _white(frame.pixels) == white
-        assert frame.whole().shape == frame.pixels.shape  # what sinks keep lies the same way
+        assert frame.whole().shape == frame.pixels.shape  # what sinks store has the same orientation
 
 
 def test_other_angles_are_refused() -> None:
@@ -100,7 +100,7 @@ def test_capture_keeps_images_upright(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("controls", "asked"), [('{"AfMode": (0, 2, 0)}', "{'AfMode': 2}"), ("{}", "{}")])
 def test_a_csi_camera_focuses_and_nothing_else_is_said(controls: str, asked: str, model: Path, tmp_path: Path) -> None:
-    """picamera2 runs on a Raspberry Pi alone: a module with its interface takes its place."""
+    """picamera2 runs only on a Raspberry Pi: a module with its interface replaces it."""
     (tmp_path / "picamera2.py").write_text(FAKE.replace("CONTROLS", controls), "utf-8")
     words = ["run", str(model), "--source", "csi", "--max-frames", "2", "--rotate", "180"]
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}

@@ -75,7 +75,7 @@ def test_a_video_whose_images_are_all_damaged_is_an_error(tmp_path: Path) -> Non
     path.write_bytes(b"".join(map(_damaged, good)))
     with open_source(path) as source, pytest.raises(SourceError, match="none of its 3 images can be decoded"):
         list(source)
-    with open_source(path) as source:  # as with several interpreters, which decode after its end was read
+    with open_source(path) as source:  # as with several interpreters, which decode after the end was read
         decoders = list(source.undecoded())
         assert decoders[1]() is None
         assert decoders[0]() is None
@@ -84,7 +84,7 @@ def test_a_video_whose_images_are_all_damaged_is_an_error(tmp_path: Path) -> Non
 
 
 def _spoilt(video: Path, count: int) -> Path:
-    """Of its images the second to so many do not begin as JPEGs any more."""
+    """Change a video so that its second and some following images do not begin as JPEGs."""
     data = bytearray(video.read_bytes())
     places = [found.start() for found in re.finditer(rb"\xff\xd8\xff", data)]
     assert len(places) == 8
@@ -126,7 +126,7 @@ def test_folders_keep_the_jpeg_and_decode_less_of_it(tmp_path: Path) -> None:
 
 
 class _Camera:
-    """Answers like a V4L2 camera of JPEGs does; no such camera is emulated anywhere."""
+    """Behaves like a V4L2 camera of JPEGs; no such camera is emulated anywhere."""
 
     def __init__(self, obeys: bool) -> None:
         self.obeys, self.converts = obeys, True
@@ -168,4 +168,4 @@ def test_an_end_that_is_missing_is_no_damage_where_every_pixel_came() -> None:
     for _ in range(5):
         pixels, data = decode(whole[:, :-2])
         assert (pixels == decode.decoded(whole.tobytes())).all()
-    assert data == whole.tobytes()  # by now it is this camera's habit
+    assert data == whole.tobytes()  # by now it is known that this camera never writes it

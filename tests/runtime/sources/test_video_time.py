@@ -1,4 +1,4 @@
-"""Rates, averages and pauses follow a video's own timestamps, and sources that can wait lose no frames."""
+"""Rates, averages and gaps follow a video's own timestamps, and sources that can wait lose no frames."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WEBM = Path(__file__).parents[1] / "files" / "browser.webm"
 
 
 def _scenes(digits: Path, count: int, frames: int) -> Iterator[npt.NDArray[np.uint8]]:
-    """One digit after the other, each for so many frames."""
+    """Return one digit after the other, each for a number of frames."""
     images = [cv2.imread(str(next((digits / name).iterdir()))) for name in ("0", "1", "2")]
     for scene in range(count):
         image = cv2.resize(images[scene % 3], (64, 64), interpolation=cv2.INTER_NEAREST)
@@ -45,13 +45,13 @@ def test_a_video_is_thinned_and_smoothed_by_its_own_time(model: Path, digits: Pa
     assert 190 <= len(rows) <= 201
     changes = sum(row["changed"] for row in rows)
     assert changes >= 5
-    smooth = _rows(tmp_path, *words, "--smoothing", "1")  # of scenes of four seconds each is still told
+    smooth = _rows(tmp_path, *words, "--smoothing", "1")  # scenes of four seconds each can still be distinguished
     assert sum(row["changed"] for row in smooth) == changes
     assert [row["answer"] for row in smooth] == [row["answer"] for row in _rows(tmp_path, *words, "--smoothing", "1")]
 
 
 def test_a_browsers_recording_is_played_at_its_own_speed() -> None:
-    """It has no rate: 1000 is said, the steps of its clock; its 56 images last 1.8 s."""
+    """It has no frame rate: 1000 is stated, the resolution of its clock; its 56 images last 1.8 s."""
     with open_source(WEBM, SourceOptions(realtime=True)) as source:
         start = time.monotonic()
         frames = list(source)

@@ -1,4 +1,4 @@
-"""A watched folder: what a look costs, that no image is missed, and what is known after a restart."""
+"""A watched folder: the cost of a check, that no image is missed, and what is remembered after a restart."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _image(path: Path, level: int = 0) -> None:
 
 
 class _Counted:
-    """What stands in a function's place, and how often it was called."""
+    """Replaces a function and counts its calls."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function, self.count = function, 0
@@ -51,7 +51,7 @@ class _Counted:
 
 @pytest.fixture
 def listings(monkeypatch: pytest.MonkeyPatch) -> _Counted:
-    """Of folders."""
+    """Count listings of folders."""
     counted = _Counted(os.scandir)
     monkeypatch.setattr(watching.os, "scandir", counted)
     return counted
@@ -86,10 +86,10 @@ def test_more_changes_than_the_kernel_remembers_lead_to_a_listing(folder: Path, 
         (folder / name).touch()
     watch = FolderWatch(folder)
     watch.look()
-    for moment in range(remembered // 2 + 10):  # by turns: what is said twice in a row is remembered once
+    for moment in range(remembered // 2 + 10):  # alternating: the kernel merges identical events in a row
         os.utime(folder / "a.png", (moment, moment))
         os.utime(folder / "b.png", (moment, moment))
-    (folder / "c.png").touch()  # of which nobody tells
+    (folder / "c.png").touch()  # in a folder that is not watched
     found, is_all = watch.look()
     assert ([Path(path).name for path in found], is_all, listings.count) == (["a.png", "b.png", "c.png"], True, 2)
     (folder / "d.png").touch()
@@ -131,7 +131,7 @@ def test_every_image_is_noticed_however_it_comes(way: str, folder: Path, monkeyp
 
 
 def test_a_listing_that_takes_long_is_seldom(folder: Path, listings: _Counted, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a network's file system, of which nobody tells."""
+    """As on a network file system, which reports no changes."""
     monkeypatch.setattr(watching, "tells_all", lambda _: False)
     monkeypatch.setattr(watching, "_SHARE", 1e9)
     watch = FolderWatch(folder)
@@ -143,7 +143,7 @@ def test_a_listing_that_takes_long_is_seldom(folder: Path, listings: _Counted, m
 
 
 def _names(source: PictureSource, count: int, done: int) -> list[str]:
-    """Of so many images, of which so many are classified before it ends."""
+    """Return the names of the images classified by a run that ends after a number of them."""
     with source:
         frames = iter(source)
         names = []
@@ -160,7 +160,7 @@ def test_after_a_restart_what_was_not_classified_is_given(folder: Path, caplog: 
     for number in range(4):
         _image(folder / f"{number}.png", number)
     assert _names(PictureSource(folder, True, memory=kept), 4, 3) == ["0.png", "1.png", "2.png", "3.png"]
-    _image(folder / "1.png", 99)  # another one of that name
+    _image(folder / "1.png", 99)  # another image of the same name
     _image(folder / "new.png", 50)
     (folder / "2.png").rename(folder / "renamed.png")
     assert not caplog.records
@@ -191,7 +191,7 @@ def test_what_it_keeps_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     for mark in marks:
         kept.begin(mark)
         kept.finish(mark)
-    kept.clear(set())  # a disk that is not mounted, say
+    kept.clear(set())  # for example, a disk that is not mounted
     assert all(mark in kept for mark in marks)
     kept.clear(set(marks[:3]))
     kept.finish(mark_of("later.png", (1, 1)))

@@ -1,4 +1,4 @@
-"""One item ahead."""
+"""One item is prefetched."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are written beside their place: an error names the file that was to be written, never the hidden one."""
+"""Files written atomically: an error names the target file, never the hidden one."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from edgeclf_runtime.system.clock import is_synchronized, wait_for_time
 
 
 class Time:
-    """Time that passes while somebody sleeps."""
+    """Time that passes during sleep."""
 
     def __init__(self, since_boot: float) -> None:
         self.since_boot, self.slept = since_boot, 0.0

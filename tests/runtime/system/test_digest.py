@@ -1,4 +1,4 @@
-"""Python's own SHA-256 gives what OpenSSL's gives."""
+"""Python's own SHA-256 gives the same digests as OpenSSL's."""
 
 from __future__ import annotations
 

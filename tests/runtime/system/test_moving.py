@@ -15,7 +15,7 @@ from edgeclf_runtime.system.moving import free_path, move
 
 @pytest.fixture(params=["links", "no links"])
 def filesystem(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One with hard links, and one without or another disk."""
+    """A filesystem with hard links, one without, or another disk."""
 
     def refuse(*paths: object, **options: object) -> NoReturn:
         raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))

@@ -82,7 +82,7 @@ def test_other_lines_pass_the_filter_at_once_and_in_full() -> None:
     ) as process:
         assert process.stdin is not None
         assert process.stderr is not None
-        assert process.stderr.readline() == "ERROR: of a driver\n"  # while the block goes on
+        assert process.stderr.readline() == "ERROR: of a driver\n"  # while the block is still running
         process.stdin.write("of Python\n")
         process.stdin.close()
         assert process.stderr.read() == "of Python\nCorrupt JPEG data: no longer filtered\nafter it\n"

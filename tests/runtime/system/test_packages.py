@@ -1,4 +1,4 @@
-"""Packages that only some features need, in versions that are too old for them."""
+"""Optional packages in versions that are too old."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture(scope="module")
 def old_paho(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """paho-mqtt 1.6.1, Raspberry Pi OS 12's own."""
+    """paho-mqtt 1.6.1, as in Raspberry Pi OS 12."""
     folder = tmp_path_factory.mktemp("paho")
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder)]
     done = subprocess.run([*command, "paho-mqtt==1.6.1"], capture_output=True, text=True, check=False)
@@ -66,7 +66,7 @@ def _pretend(folder: Path, monkeypatch: pytest.MonkeyPatch, **versions: str) -> 
 def test_each_feature_asks_for_its_packages_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old = {"starlette": "0.14.1", "prometheus_client": "0.6.0", "pillow": "9.4.0", "pillow_heif": "0.9.3"}
     _pretend(tmp_path, monkeypatch, picamera2="0.3.12", **old)
-    stand_in = ModuleType("picamera2")  # it runs on a Raspberry Pi alone
+    stand_in = ModuleType("picamera2")  # it runs only on a Raspberry Pi
     stand_in.__dict__["Picamera2"] = object
     monkeypatch.setitem(sys.modules, "picamera2", stand_in)
     for feature, error, package in (
@@ -103,5 +103,5 @@ def test_versions_are_compared_as_numbers(tmp_path: Path, monkeypatch: pytest.Mo
 def test_the_bounds_are_those_of_the_extras() -> None:
     text = (ROOT / "runtime/pyproject.toml").read_text("utf-8")
     for package, asked in OPTIONAL.items():
-        if package != "picamera2":  # the system's
+        if package != "picamera2":  # the system's package
             assert f"{package}>={asked.min_version},<{asked.below}" in text

@@ -1,6 +1,6 @@
-"""What a power cut leaves: the order of syncs and renames, and files of lines with a torn end.
+"""What a power cut leaves: the order of syncs and renames, and line files with a torn end.
 
-That these are enough is not shown yet by cuts of a whole machine's power.
+tests/device cuts the power of a whole machine.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.runtime.observations import seen
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What is synced, and when the new name is given; both are done."""
+    """Record syncs and renames, which are both performed."""
     calls: list[str] = []
     fsync, replace = os.fsync, os.replace
 
@@ -70,7 +70,7 @@ def test_lines_are_synced_now_and_then_not_each(calls: list[str], tmp_path: Path
     sink = JsonLinesSink(tmp_path / "seen.jsonl")
     for number in range(50):
         sink.take(seen(number=number))
-    assert calls.count("sync seen.jsonl") == 1  # the first; what follows within seconds goes with a later one
+    assert calls.count("sync seen.jsonl") == 1  # the first; lines within seconds are synced with a later one
     sink.close()
     assert calls.count("sync seen.jsonl") == 2
 

@@ -47,7 +47,7 @@ def test_a_key_is_private_and_never_overwritten(keys: Path, tmp_path: Path) -> N
     assert stat.S_IMODE((keys / "mine").stat().st_mode) == 0o600
     before = (keys / "mine").read_bytes()
     assert "already exists, and keys are never overwritten" in edgeclf("sign", "--new-key", keys / "mine", status=2)
-    (tmp_path / "new.pub").touch()  # also if only the public half is there
+    (tmp_path / "new.pub").touch()  # also if only the public key exists
     edgeclf("sign", "--new-key", tmp_path / "new", status=2)
     assert ((keys / "mine").read_bytes(), (tmp_path / "new").exists()) == (before, False)
 
@@ -199,7 +199,7 @@ def test_without_cryptography_one_line_says_what_to_install(signed: Path, keys: 
     done = ran("verify", signed, "--trusted-key", keys / "mine.pub")
     wanted = "Signatures need the package cryptography: pip install 'edgeclf-runtime[signed]'"
     assert (done.returncode, done.stderr) == (1, f"Error: {wanted}\n")
-    assert ran("verify", signed).returncode == 0  # whoever asks for no signature needs no package
+    assert ran("verify", signed).returncode == 0  # without checking signatures, the package is not needed
 
 
 def test_a_model_is_refused_before_an_interpreter_gets_it(keys: Path) -> None:
@@ -209,7 +209,7 @@ def test_a_model_is_refused_before_an_interpreter_gets_it(keys: Path) -> None:
 
 def test_an_older_model_is_refused_even_if_the_newest_could_not_be_noted(keys: Path, tmp_path: Path) -> None:
     signing, model = SigningKey(keys / "mine", lambda: ""), tmp_path / "model.tflite"
-    (tmp_path / ".model.tflite.good.version").mkdir()  # in the place of a full disk
+    (tmp_path / ".model.tflite.good.version").mkdir()  # stands in for a full disk
     admission = Admission(TrustedKeys(keys / "mine.pub"), model)
     older, newer = (signing.signed(KEPT.read_bytes(), version) for version in (1000, 2000))
     admission.note(split(newer)[1])

@@ -1,4 +1,4 @@
-"""A server of updates with its keys."""
+"""An update server with its keys."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.signing import key_pairs
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with key pairs and a certificate of 127.0.0.1."""
+    """A folder with key pairs and a certificate for 127.0.0.1."""
     folder = key_pairs(tmp_path_factory.mktemp("keys"))
     certificate(folder)
     return folder

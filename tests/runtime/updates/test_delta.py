@@ -1,4 +1,4 @@
-"""The difference between two files: it makes the new of the old one, and nothing else."""
+"""The difference between two files: it makes the new file from the old one, and nothing else."""
 
 from __future__ import annotations
 

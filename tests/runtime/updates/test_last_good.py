@@ -1,4 +1,4 @@
-"""A device whose model file was damaged, or replaced by a bad one, starts with the last good copy of it and says so."""
+"""A device whose model file was damaged, or replaced by a bad one, starts with the last good copy and reports it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Start = Callable[..., Running]
 
 @pytest.fixture
 def start(model: Path, digits: Path, tmp_path: Path) -> Iterator[Start]:
-    """Starts ``edgeclf run`` and waits for its first answer; again, it is a restart."""
+    """Return a function that starts ``edgeclf run`` and waits for its first answer; called again, it restarts."""
     started: list[Running] = []
 
     def start(*words: str, **environment: str) -> Running:
@@ -149,7 +149,7 @@ def test_a_damaged_copy_and_one_of_a_replaced_file_are_not_taken(model: Path, tm
 
 
 def test_a_copy_that_cannot_be_written_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    path = tmp_path / f"{'m' * 200}.tflite"  # longer names than with 255 bytes there are not
+    path = tmp_path / f"{'m' * 200}.tflite"  # longer names cannot exist with the suffixes, up to 255 bytes
     path.write_bytes(b"content")
     LastGood(path).keep(version(path), ("a",))
     assert "a copy to start with" in caplog.messages[-1]

@@ -1,4 +1,4 @@
-"""Where updates come from: only a verified server or a folder, and only offers that are whole and signed."""
+"""Where updates come from: only a verified server or a folder, and only complete and signed offers."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_only_a_verified_server_is_asked(keys: Path, server: UpdateServer, tmp_p
     part.write_bytes(bytes(1 << 20))
     with pytest.raises(UpdateError, match="status 416"):
         trusting.fetch(f"{sealed_digest(MODEL.read_bytes())}.tflite", part, 2 << 20, lambda: False)
-    assert not part.exists()  # the next time it begins anew
+    assert not part.exists()  # the next time it starts from the beginning
 
 
 def test_any_server_of_static_files_will_do(keys: Path, tmp_path: Path) -> None:
@@ -59,18 +59,18 @@ def test_any_server_of_static_files_will_do(keys: Path, tmp_path: Path) -> None:
         origin = WebFolder(f"https://127.0.0.1:{server.server_address[1]}", str(keys / "certificate.pem"))
         found = origin.offer("")
         assert found is not None
-        assert origin.offer(found[1]) is None  # it has no tags, but says when the file was changed
+        assert origin.offer(found[1]) is None  # it has no tags, but states when the file was changed
         offer, part = Offer.read("there", found[0], TrustedKeys(keys / "mine.pub")), tmp_path / "part"
         for begun in (b"begun", bytes(offer.size - 3)):
             part.write_bytes(begun)
-            origin.fetch(offer.file, part, offer.size, lambda: False)  # it has no ranges, so it begins anew
+            origin.fetch(offer.file, part, offer.size, lambda: False)  # it has no ranges, so this starts over
             assert sealed_digest(part.read_bytes()) == offer.statement.digest
         server.shutdown()
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
-        """Quiet."""
+        """Log nothing."""
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture
 def start(tmp_path: Path, keys: Path, models: dict[str, Path]) -> Iterator[Callable[[str], Running]]:
-    """Return a function that runs the model "one", which looks for updates often."""
+    """Return a function that runs the model "one", which checks for updates often."""
     edgeclf("sign", models["one"], "--key", keys / "mine", "-o", tmp_path / "model.tflite")
     begun: list[Running] = []
 
@@ -99,7 +99,7 @@ def test_a_device_follows_what_is_published(
     server.fault = "endless"
     _until(lambda: server.sent > 1 << 20)
     asked = len(server.firsts(file))
-    _until(lambda: len(server.firsts(file)) > asked)  # the device has closed that connection by itself
+    _until(lambda: len(server.firsts(file)) > asked)  # the device closed that connection itself
     assert not any("model" in line for line in running.lines[after:])
     server.fault, asked = "", len(server.asked)
     assert _state(running, after) == ("adopted", "three", "")
@@ -143,7 +143,7 @@ def test_the_last_update_is_used_after_a_start_and_a_stick_is_enough(
     tmp_path: Path, keys: Path, models: dict[str, Path], start: Callable[[str], Running]
 ) -> None:
     stick = tmp_path / "stick"
-    running = start(str(stick))  # it is not plugged in yet
+    running = start(str(stick))  # the stick is not plugged in yet
     publish(models["two"], tmp_path / "made", keys / "mine")
     (tmp_path / "made").rename(stick)
     assert _state(running, 0) == ("adopted", "two", "")
@@ -187,7 +187,7 @@ def test_an_update_that_does_not_fit_leaves_the_disk_to_others(
     model, size = tmp_path / "model.tflite", (tmp_path / "stick" / file).stat().st_size
     edgeclf("sign", models["one"], "--key", keys / "mine", "-o", model)
     part = tmp_path / f".model.tflite.good-update-{hashlib.sha256(file.encode()).hexdigest()[:16]}.part"
-    part.write_bytes(bytes(1000))  # of an attempt before
+    part.write_bytes(bytes(1000))  # left by an earlier attempt
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=3 * size - 1001))
     use = ModelUse(
         model, Classifier.load, [], print, Probation(model), Admission(TrustedKeys(keys / "mine.pub"), model)

@@ -1,4 +1,4 @@
-"""A model file replaced under a running ``edgeclf run``: good ones are adopted, all others leave the one before."""
+"""A model file replaced under a running ``edgeclf run``: good ones are adopted, otherwise the previous one stays."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_good_file_is_adopted_between_two_frames_and_none_is_lost(
     place = running.lines.index(state)
     assert not any(line["label"].startswith("digit") for line in running.lines[:place])
     assert all(line["label"].startswith("digit") for line in running.lines[place + 1 :])
-    assert running.lines[place + 1]["changed"]  # its answer was not among the labels before
+    assert running.lines[place + 1]["changed"]  # its answer was not among the previous labels
     assert all(line["answer"] == line["label"] for line in running.lines[place + 1 :])  # by the new card's threshold
 
 
@@ -92,7 +92,7 @@ def test_files_that_are_no_good_leave_the_one_before(running: Running, model: Pa
     assert running.put(variant(model, tmp_path / "good"))["model"] == "adopted"
     seen = running.stop()
     assert [line["frame"] for line in seen] == list(range(running.given))
-    assert sum(line["changed"] for line in seen) == 1  # the same answer goes on over a model with the same labels
+    assert sum(line["changed"] for line in seen) == 1  # the same answer continues with a model of the same labels
 
 
 def test_a_slow_copy_is_never_half_read(running: Running, model: Path, tmp_path: Path) -> None:

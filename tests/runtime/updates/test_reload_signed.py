@@ -51,7 +51,7 @@ def test_only_newer_files_of_the_key_are_adopted(tmp_path: Path, key: Path) -> N
         running.stop()
     finally:
         running.close()
-    shutil.copy(old, running.model)  # after a start, too, the newest that was in use counts
+    shutil.copy(old, running.model)  # after a start, too, the newest version used counts
     again = Running(MODEL, IMAGE, tmp_path, *words)
     try:
         state = again.wait(lambda line: "model" in line)

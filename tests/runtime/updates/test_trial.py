@@ -1,4 +1,4 @@
-"""Model files from strangers, tried in another process."""
+"""Untrusted model files, tried in another process."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_file_that_wants_too_much_memory_is_refused(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its input is 4096 pixels wide, for which its first layers take gigabytes."""
-    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # whose stacks on many cores would take it all
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # its stacks on many cores would take it all
     assert try_model(model, memory=700 << 20) == ""
     content = bytearray(bare(model))
     graph = next(Table.root(bytes(content), b"TFL3").tables(2))

@@ -1,4 +1,4 @@
-"""The model of zones is updated as that of one camera is, and a damaged file is replaced by its last good copy."""
+"""The model of zones is updated like that of a single camera, and a damaged file is replaced by its last good copy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What several tests of pages need."""
+"""Fixtures shared by tests of pages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SECONDS = 240
 
 @pytest.fixture(scope="session")
 def video(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Digits that turn into one another, for longer than a test takes; no two images of half a minute look alike."""
+    """Digits that change into each other, for longer than a test takes; no two images of half a minute look alike."""
     path = tmp_path_factory.mktemp("video") / "video.avi"
     images = [cv2.resize(cv2.imread(str(next((digits / str(digit)).iterdir()))), (320, 240)) for digit in (0, 1, 2)]
     steps = ((number // 10, number % 10 / 10) for number in range(10 * SECONDS))

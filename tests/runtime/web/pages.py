@@ -1,4 +1,4 @@
-"""What the tests of both pages in a browser need."""
+"""Helpers for the browser tests of both pages."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def files(folder: Path) -> list[Path]:
 
 
 def settled_count(folder: Path) -> int:
-    """Images in it, when no more come."""
+    """Return the number of images in a folder once no more arrive."""
     counts = [-1]
     while len(files(folder)) != counts[-1]:
         counts.append(len(files(folder)))

@@ -1,4 +1,4 @@
-"""Who may look at the web preview, and those who mean harm: a real server, real sockets."""
+"""Who may see the page, and attackers: a real server, real sockets."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_another_address_needs_the_token(guarded: WebSink, caplog: pytest.LogCap
         "x/page.css?",
         "x/page.css#",
         "x:1/page.css?y=",
-    ):  # as an address: another path
+    ):  # as in an address: another path
         assert ask(guarded, "/state.json", headers={"Host": host})[0] == 403
     assert ask(guarded, "/state.json", headers={"Authorization": f"Bearer {TOKEN}"})[0] == 200
     status, headers_back, page = ask(guarded, f"/?token={TOKEN}")
@@ -165,7 +165,7 @@ def test_a_token_is_given_or_made_up(folder: Path, monkeypatch: pytest.MonkeyPat
     assert ask(sink, "/state.json", headers={"Authorization": f"Bearer {token}"})[0] == 200
     sink.close()
     monkeypatch.setenv("EDGECLF_WEB_TOKEN", TOKEN)
-    sink = WebSink("0", "", "m", LABELS)  # on this machine too, where it was asked for
+    sink = WebSink("0", "", "m", LABELS)  # also on this machine, if requested
     assert TOKEN not in sink.invitation
     assert ask(sink, "/state.json")[0] == 401
     assert ask(sink, "/state.json", headers={"Authorization": f"Bearer {TOKEN}"})[0] == 200
@@ -199,7 +199,7 @@ def test_a_taken_port_and_a_missing_package_are_one_line(sink: WebSink, monkeypa
 def test_a_malformed_body_is_refused_and_is_no_error_of_the_page(
     sink: WebSink, begun: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The headers are sound, so the page answers, too; its answer must not follow the refusal."""
+    """The headers are valid, so the page answers, too; its answer must not follow the refusal."""
     head = f"GET /live HTTP/1.1\r\nHost: 127.0.0.1:{port(sink)}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
     with caplog.at_level(logging.ERROR), socket.create_connection(("127.0.0.1", port(sink)), timeout=10) as raw:
         raw.sendall(head if begun else head + b"no length\r\n")

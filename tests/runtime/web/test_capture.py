@@ -1,4 +1,4 @@
-"""Photographs collected for a training: the folder, the button, the command without a page."""
+"""Photographs collected for training: the folder, the button, the command without a page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PIXELS = np.full((24, 32, 3), (200, 30, 30), np.uint8)
 
 @pytest.fixture
 def video(tmp_path: Path) -> Path:
-    """Two seconds of grey that grows lighter."""
+    """Two seconds of grey that gets lighter."""
     path = tmp_path / "video.avi"
     write_video(path, 30, (np.full((48, 64, 3), 4 * number, np.uint8) for number in range(60)))
     return path
@@ -96,7 +96,7 @@ def test_a_button_that_is_held() -> None:
     assert shutter.due(10.0) == ("", "")
     shutter.hold("cat", "a", 10.0)
     taken = [number for number in range(100) if shutter.due(10 + number / 30)[0]]
-    assert 7 <= len(taken) <= 9  # five a second until its word is 1.5 s old
+    assert 7 <= len(taken) <= 9  # five a second until its last message is 1.5 s old
     assert taken[-1] <= 45
     shutter.hold("dog", "b", 20.0)  # a short press
     shutter.release("b")
@@ -106,7 +106,7 @@ def test_a_button_that_is_held() -> None:
     assert shutter.due(21.0) == ("dog", "c")
     shutter.hold("dog", "c", 21.4)
     assert shutter.due(21.4) == ("dog", "c")
-    shutter.hold("dog", "c", 24.0)  # late, and the same press: taken back with the first ones
+    shutter.hold("dog", "c", 24.0)  # late, but the same press: undone together with the first ones
     assert shutter.due(24.0) == ("dog", "c")
 
 
@@ -117,9 +117,9 @@ def test_a_press_before_a_camera_that_stands_still_is_forgotten() -> None:
     assert shutter.due(14.0) == ("", "")
     shutter.hold("paper", "b", 20.0)
     shutter.hold("glass", "c", 20.1)  # on another page
-    shutter.release("b")  # which does not let go of it
+    shutter.release("b")  # which does not release it
     assert shutter.due(20.5) == ("glass", "c")
-    shutter.hold("paper", "b", 20.6)  # a word that was long on its way
+    shutter.hold("paper", "b", 20.6)  # a message that was delayed
     assert shutter.due(21.0) == ("glass", "c")
 
 
@@ -161,7 +161,7 @@ def test_counts_follow_what_others_do_to_the_folder(tmp_path: Path) -> None:
     paths[0].unlink()
     album.refresh()
     assert (album.counts, album.last) == ({"cat": 3, "dog": 0}, ("a", 3))
-    paths[1].unlink()  # and the page does not know yet
+    paths[1].unlink()  # which the page does not know yet
     assert album.take_back("a") == 2
     album.refresh()
     assert album.counts == {"cat": 0, "dog": 0}
@@ -173,7 +173,7 @@ def test_counts_follow_what_others_do_to_the_folder(tmp_path: Path) -> None:
     album.refresh()
     assert album.counts == {"cat": 0, "dog": 0, "bird": len(find_images(tmp_path / "bird"))}
     assert album.counts["bird"] == 2
-    (tmp_path / "bird" / "deep" / "b.jpg").write_bytes(b"")  # of which its class's own folder knows nothing
+    (tmp_path / "bird" / "deep" / "b.jpg").write_bytes(b"")  # only its own folder's modification time changes
     album.refresh()
     assert album.counts["bird"] == 3
     shutil.rmtree(tmp_path / "bird")

@@ -1,4 +1,4 @@
-"""The page of ``edgeclf capture`` in a real browser, before the real command."""
+"""The page of ``edgeclf capture`` in a real browser, with the real command."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def test_a_held_button_takes_images(browser: Browser, video: Path, tmp_path: Pat
         dogs = settled_count(photos / "dog")
         browser.wait(f"document.getElementById('undo').textContent === 'Undo {dogs}'")
         assert browser.value("document.querySelectorAll('#strip img').length") == min(12, taken + dogs)
-        files(photos / "dog")[0].unlink()  # by somebody else, who looks at the folder
+        files(photos / "dog")[0].unlink()  # by somebody else, who opened the folder
         browser.wait(f"document.getElementById('undo').textContent === 'Undo {dogs - 1}'")
         browser.wait(f"document.querySelector('.class[data-name=dog] .count').textContent === '{dogs - 1}'")
         browser.click("#undo")
-        until(lambda: not (photos / "dog").exists())  # an empty one would be a class
+        until(lambda: not (photos / "dog").exists())  # an empty folder would be a class
         browser.wait("document.querySelector('.class[data-name=dog] .count').textContent === '0'")
         assert len(files(photos / "cat")) == taken
         assert_fits(browser)
@@ -80,7 +80,7 @@ def test_a_finger_takes_images_and_a_swipe_none(browser: Browser, video: Path, t
         browser.swipe('.class[data-name="class 1"]', 300)
         assert browser.value("window.scrollY") > 50
         assert not [path for path in photos.rglob("*.jpg")]
-        time.sleep(1.5)  # it goes on of itself
+        time.sleep(1.5)  # it continues by itself
         browser.value("window.scrollTo(0, 0)")
         browser.touch('.class[data-name="class 0"]', 0.02)
         until(lambda: len(files(photos / "class 0")) >= 1)  # on a busy machine it takes longer

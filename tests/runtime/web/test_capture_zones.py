@@ -20,7 +20,7 @@ COMMAND = [sys.executable, "-m", "edgeclf_runtime", "capture"]
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    """Two films of one colour each, with a zone drawn by hand and one drawn on the page."""
+    """Two videos of one colour each, with a zone in run.toml and one drawn on the page."""
     for name, colour in (("red", (20, 20, 220)), ("blue", (220, 20, 20))):  # BGR
         write_video(tmp_path / f"{name}.avi", 10, [np.full((120, 160, 3), colour, np.uint8)] * 600)
     (tmp_path / "zones.toml").write_text(

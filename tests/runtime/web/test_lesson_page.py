@@ -1,4 +1,4 @@
-"""``edgeclf capture --teach`` in a real browser, before the real command: hold, teach, see the answer."""
+"""``edgeclf capture --teach`` in a real browser, with the real command: hold, teach, see the answer."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_hold_teach_and_see_the_answer(
         browser.wait("document.querySelector('#harmful img').naturalWidth")
         assert_fits(browser)
         assert not browser.errors
-    with running("capture", photos, *words, cwd=tmp_path) as url:  # the model is found again
+    with running("capture", photos, *words, cwd=tmp_path) as url:  # the model is loaded again
         browser.open(url)
         browser.wait(f"{_ANSWERED} === 'one'")
         browser.wait("!document.getElementById('undo-teaching').disabled")
@@ -137,7 +137,7 @@ def test_what_cannot_be_taught_is_one_line_on_the_page(
         browser.wait("document.getElementById('lesson-trouble')?.textContent.includes('Teach anew to replace it.')")
         (photos / "zero").rename(photos / "Unknown")
         browser.wait("document.querySelector('.class[data-name=Unknown]')")
-        browser.wait("document.getElementById('picture').naturalWidth")  # the buttons have their places
+        browser.wait("document.getElementById('picture').naturalWidth")  # the buttons are in place
         browser.click("#teach")
         browser.wait("document.getElementById('lesson-trouble')?.textContent.includes('Rename it.')")
         assert (photos / "taught.tflite").stat().st_size == 9999

@@ -1,4 +1,4 @@
-"""The page of a run in a real browser, before the real command."""
+"""The live page in a real browser, with the real command."""
 
 from __future__ import annotations
 
@@ -137,13 +137,13 @@ def test_nothing_moves_and_nothing_is_sorted_while_a_label_is_typed(
     browser.type(f'#pictures figure[data-name="{before[0]}"] input', "ca")
     waiting = "parseInt(document.getElementById('waiting').textContent)"
     count = browser.value(waiting)
-    browser.wait(f"{waiting} > {count + 2}")  # so many came meanwhile
+    browser.wait(f"{waiting} > {count + 2}")  # this many arrived meanwhile
     assert browser.value(names) == before
     assert browser.value("document.activeElement.value") == "ca"
     browser.click(f'#pictures figure[data-name="{before[1]}"] .chip:nth-child(2)')
     until((tmp_path / "kept" / "1" / before[1]).is_file)
     assert not (tmp_path / "kept" / "ca").exists()
-    assert browser.value(names) == before  # the sorted one keeps its place, too, until nobody points
+    assert browser.value(names) == before  # the sorted one keeps its place, too, until the mouse leaves
     browser.wait(f"{names}[0] !== {before[0]!r} || document.activeElement.value")
     browser.value("document.querySelector('#pictures input').value = ''; document.activeElement.blur()")
     browser.away()
@@ -154,7 +154,7 @@ def test_nothing_moves_and_nothing_is_sorted_while_a_label_is_typed(
         browser.key("Enter", down=True)
     browser.key("Enter", down=False)
     until((tmp_path / "kept" / "1" / first).is_file)
-    assert browser.value("document.activeElement.dataset.name") == second  # nor was it sorted
+    assert browser.value("document.activeElement.dataset.name") == second  # and it was not sorted
     assert (tmp_path / "kept" / "__unsorted" / second).is_file()
     assert not browser.errors
 
@@ -249,7 +249,7 @@ def test_the_page_shows_familiarity_and_why_there_is_no_answer(browser: Browser,
         state = json.loads(ask(sink, "/state.json")[2])
         assert state["conditions"] == {"views": 40, "is_unlike": True, "accuracy": 0.871, "error": 0.03}
         assert_fits(browser)
-        sink.take(replace(seen("dog"), time=time.time()))  # of a model without familiarity
+        sink.take(replace(seen("dog"), time=time.time()))  # a model without familiarity
         browser.wait("document.getElementById('answer').textContent === 'dog'")
         assert browser.value("document.getElementById('familiar').hidden")
         assert browser.value("document.getElementById('expecting').hidden")

@@ -1,4 +1,4 @@
-"""The capture page with a phone's own camera, in a real browser that has one."""
+"""The capture page with a phone's own camera, in a real browser with a fake one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PHONE = (390, 844)
 
 
 def _named(url: str) -> str:
-    """The same page by a name that is not localhost."""
+    """Return the same page under a name other than localhost."""
     return re.sub(r"//[^/]+:", "//camera.test:", url)
 
 
@@ -59,14 +59,14 @@ def test_a_phone_takes_images_with_its_own_camera(browser: Browser, tmp_path: Pa
         browser.wait("document.getElementById('total').textContent === '1 image'")
         (path,) = (photos / "cat").iterdir()
         assert read_image(path).shape == (height, width, 3)
-        assert read_image(path)[..., 1].mean() > 2 * read_image(path)[..., 0].mean()  # its camera sees green
+        assert read_image(path)[..., 1].mean() > 2 * read_image(path)[..., 0].mean()  # the browser's camera is green
         browser.press('.class[data-name="dog"]')
         browser.wait("parseInt(document.querySelector('.class[data-name=dog] .count').textContent) >= 2")
         browser.release('.class[data-name="dog"]')
-        browser.wait("document.getElementById('classes').ariaBusy === 'false'")  # the last one is there
+        browser.wait("document.getElementById('classes').ariaBusy === 'false'")  # the last one has arrived
         browser.click("#use-theirs")
         browser.wait("document.getElementById('source').textContent === 'running'")
-        assert browser.value("document.getElementById('own').srcObject") is None  # its lamp is off
+        assert browser.value("document.getElementById('own').srcObject") is None  # the camera is off
         dogs = len(list((photos / "dog").iterdir()))
         browser.wait(f"document.querySelector('.class[data-name=dog] .count').textContent === '{dogs}'")
         assert browser.value("document.getElementById('undo').textContent") == f"Undo {dogs}"

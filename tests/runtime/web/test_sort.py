@@ -55,7 +55,7 @@ def test_the_state_has_groups_with_what_the_device_answered(page: SortPage, fold
     assert (state["left"], state["missing"], state["more"], state["model"]) == (7, 0, 0, "")
     assert sorted(group["count"] for group in state["groups"]) == [1, 1, 1, 1, 2]
     scores = [group["score"] for group in state["groups"] if group["score"] is not None]
-    assert scores == sorted(scores)  # the least sure first
+    assert scores == sorted(scores)  # least confident first
     assert state["groups"][0]["devices"] == ["kitchen"]
     assert ["zero", 0] in state["classes"]
     assert state["unreadable"]["count"] == 1

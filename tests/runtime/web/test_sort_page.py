@@ -1,4 +1,4 @@
-"""``edgeclf sort`` in a real browser, before the real command: with mouse, keys and finger."""
+"""``edgeclf sort`` in a real browser, with the real command: by mouse, keyboard and touch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CARDS = "document.querySelectorAll('.group').length"
 
 @pytest.fixture
 def new(digits: Path, tmp_path: Path) -> Path:
-    """Fifty images of one digit that are alike, and one each of two others."""
+    """Fifty similar images of one digit, and one image each of two others."""
     (tmp_path / "new").mkdir()
     random = np.random.default_rng(0)
     pixels = cv2.imread(str(sorted((digits / "0").iterdir())[0])).astype(np.float32)
@@ -50,7 +50,7 @@ def test_fifty_alike_are_one_click(browser: Browser, new: Path, tmp_path: Path) 
         browser.wait("document.getElementById('large').open && document.getElementById('large-image').naturalWidth")
         browser.click("#large-image")
         browser.wait("!document.getElementById('large').open")
-        browser.click("#fifty .shot:nth-child(3) .pick")  # this one is left out
+        browser.click("#fifty .shot:nth-child(3) .pick")  # this one is excluded
         browser.wait("document.querySelector('#fifty h2').textContent === '50 alike, 1 left out'")
         proposal = browser.value("document.querySelector('#fifty .chip').dataset.label")
         browser.click("#fifty .chip.likely")
@@ -73,10 +73,10 @@ def test_keys_sort_discard_and_take_back(browser: Browser, new: Path, tmp_path: 
         browser.wait(f"{_CARDS} === 3")
         cards = 3
         browser.key("Enter", down=True)
-        until(lambda: files(photos / "1"))  # the least sure one is the first
+        until(lambda: files(photos / "1"))  # the least confident one is the first
         browser.wait(f"{_CARDS} === {cards - 1}")
         browser.key("d", down=True)
-        browser.key("u", down=True)  # takes back this, not what was before, however quick it is
+        browser.key("u", down=True)  # undoes this, not an earlier action, however quick it is
         browser.wait("document.getElementById('said').textContent === '1 moved back.'")
         assert (len(files(new / "__discarded")), len(files(photos / "1"))) == (0, 1)
         browser.wait(f"{_CARDS} === {cards - 1}")

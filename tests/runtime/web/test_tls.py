@@ -1,4 +1,4 @@
-"""A page over HTTPS: a real server and certificates that openssl made."""
+"""A page over HTTPS: a real server and certificates made by openssl."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_an_expired_certificate_is_said_and_capture_refuses_it(
 ) -> None:
     for name in ("old.pem", "certificate.pem"):
         asked = SinkSettings(web="0", web_cert=str(files / name), web_key=str(files / "key.pem"))
-        (page,) = open_sinks(asked, LABELS, "pets.tflite")  # a device goes on with its work
+        (page,) = open_sinks(asked, LABELS, "pets.tflite")  # a device keeps running
         page.close()
         told = capsys.readouterr().err
         assert ("has expired" in told) == (name == "old.pem"), told
@@ -129,7 +129,7 @@ def test_run_takes_the_option_and_says_what_is_wrong() -> None:
 def test_a_service_uses_the_copies_that_systemd_made(
     files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = {name: tmp_path / f"{name}.pem" for name in ("web_cert", "web_key")}  # not there, for this user
+    own = {name: tmp_path / f"{name}.pem" for name in ("web_cert", "web_key")}  # missing for this user
     shutil.copy(files / "certificate.pem", tmp_path / credential_name(own["web_cert"]))
     shutil.copy(files / "key.pem", tmp_path / credential_name(own["web_key"]))
     asked = SinkSettings(web="0", **{key: str(path) for key, path in own.items()})

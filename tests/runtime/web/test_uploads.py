@@ -1,4 +1,4 @@
-"""Photographs that a page sends of its own camera: a real server, and those who mean harm."""
+"""Photographs that a page sends from its own camera: a real server, and attackers."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def _jpeg(pixels: np.ndarray = PIXELS, suffix: str = ".jpg") -> bytes:
 
 
 def _turned(data: bytes) -> bytes:
-    """With EXIF that says: its top is on the right."""
+    """Return a JPEG with EXIF that says: its top is on the right."""
     exif = b"Exif\0\0II*\0" + struct.pack("<IHHHIHHI", 8, 1, 274, 3, 1, 6, 0, 0)
     return data[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + data[2:]
 
 
 def _of_many_scans() -> bytes:
-    """Few bytes that take a decoder long."""
+    """Return a small file that takes a decoder long."""
     data = cv2.imencode(".jpg", PIXELS, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes()
     return data[:-2] + 200 * data[data.rindex(b"\xff\xda") : -2] + data[-2:]
 
@@ -115,7 +115,7 @@ def test_it_needs_the_token(tmp_path: Path) -> None:
 
 def test_a_photograph_that_breaks_off_leaves_nothing(page: CapturePage, tmp_path: Path) -> None:
     head = "POST /photograph?name=cat&press=a HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\n"
-    for _ in range(5):  # more than are taken in at a time
+    for _ in range(5):  # more than are accepted at a time
         with socket.create_connection(("127.0.0.1", port(page)), timeout=20) as connection:
             connection.sendall(f"{head}Content-Length: 5000\r\n\r\n".encode() + _jpeg()[:200])
     assert ask(page, "/photograph?name=cat&press=a", _jpeg(), KIND)[0] == 200

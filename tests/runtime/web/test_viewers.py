@@ -1,4 +1,4 @@
-"""Viewers of the web preview's stream: many, slow, silent, and at the end."""
+"""Viewers of the page's stream: many, slow, silent, and at the end."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_images_are_encoded_once_and_only_for_viewers(sink: WebSink) -> None:
             shown[index] += bool(image)
     spent = time.monotonic() - start
     assert min(shown) >= 3
-    assert sink._picture.encoded <= spent / 0.08 + 2  # 80 ms, however many look
+    assert sink._picture.encoded <= spent / 0.08 + 2  # 80 ms, for any number of viewers
     for viewer in viewers:
         viewer.close()
 
@@ -86,7 +86,7 @@ def test_who_does_not_read_slows_nobody_and_is_dropped(sink: WebSink, monkeypatc
         time.sleep(0.01)
         assert time.monotonic() - start < 40
     assert len(took) > 10
-    assert sorted(took)[len(took) * 9 // 10] < 0.2  # whatever else the machine does now and then
+    assert sorted(took)[len(took) * 9 // 10] < 0.2  # whatever else the machine does
     eager = Viewer(sink)
     assert eager.begin() == 200
     eager.close()
@@ -101,7 +101,7 @@ def test_many_who_say_nothing_shut_nobody_out(sink: WebSink, monkeypatch: pytest
         for connection in silent[:50]:
             connection.sendall(b"GET / HT")
         state = sink._server._server.server_state
-        assert len(state.connections) < 300  # the bound is 100, and those beyond live for a moment
+        assert len(state.connections) < 300  # the limit is 100, and refused ones live for a moment
         _until(lambda: not state.connections)
         assert ask(sink, "/state.json")[0] == 200
 

@@ -1,4 +1,4 @@
-"""The web preview as programs see it: a real server, real sockets, and those who mean harm."""
+"""The page as programs see it: a real server, real sockets, and attackers."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ def test_the_image_goes_on_while_the_gate_skips(model: Path, folder: Path, tmp_p
         running.start()
         try:
             until, shown = time.monotonic() + 60, 0.0
-            while shown < 91.5 and time.monotonic() < until:  # the newest, which is not classified
+            while shown < 91.5 and time.monotonic() < until:  # the newest frame, which is not classified
                 status, _, content = ask(page, "/picture.jpg")
                 shown = float(cv2.imdecode(np.frombuffer(content, np.uint8), 1).mean()) if status == 200 else 0.0
             state = json.loads(ask(page, "/state.json")[2])
-            while not state["frames"] and time.monotonic() < until:  # answers come by a queue, images directly
+            while not state["frames"] and time.monotonic() < until:  # answers come through a queue, images directly
                 state = json.loads(ask(page, "/state.json")[2])
         finally:
             pipeline.stop()

@@ -1,4 +1,4 @@
-"""Zones that are drawn on the page, before the real command: in a real browser, and by requests."""
+"""Zones drawn on the page, with the real command: in a real browser, and by requests."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _mouse(browser: Browser, kind: str, x: float, y: float) -> None:
 
 
 def _at(browser: Browser, left: float, top: float) -> tuple[float, float]:
-    """Return where a share of the first camera's image is on the screen."""
+    """Return the position on the screen of a share of the first camera's image."""
     box = browser.value(
         "(() => { const b = document.querySelector('.scene').getBoundingClientRect();"
         " return [b.x, b.y, b.width, b.height]; })()"
@@ -110,7 +110,7 @@ def test_a_zone_is_drawn_moved_named_and_deleted_and_answers_without_a_restart(
         browser.value("document.querySelector('li.selected input').value = ''")
         browser.type("li.selected input", "bay")
         browser.key("Enter", down=True)
-        _drag(browser, (0.2, 0.3), (0.4, 0.3))  # run.toml's: moved, then taken back
+        _drag(browser, (0.2, 0.3), (0.4, 0.3))  # run.toml's zone: moved, then undone
         browser.click("#undo")
         _drag(browser, (0.2, 0.3), (0.2, 0.2))
         _save(browser)
@@ -120,7 +120,7 @@ def test_a_zone_is_drawn_moved_named_and_deleted_and_answers_without_a_restart(
         assert (bay["name"], bay["camera"], bay["written"]) == ("bay", "yard", False)
         assert bay["region"] == pytest.approx([0.5, 0.5, 0.4, 0.4], abs=0.01)
 
-        browser.click("#edit")  # its right lower corner, and then a side becomes a corner
+        browser.click("#edit")  # drag its lower right corner, and then a side, which becomes a corner
         _drag(browser, (0.7, 0.7), (0.7, 0.65))
         _drag(browser, (0.9, 0.85), (0.8, 0.75))
         _drag(browser, (0.65, 0.45), (0.65, 0.3))
@@ -142,7 +142,7 @@ def test_a_zone_is_drawn_moved_named_and_deleted_and_answers_without_a_restart(
     seen = [json.loads(line) for line in lines.read_text("utf-8").splitlines()]
     assert {line["zone"] for line in seen} == {"gate", "bay"}
     frames = [line["frame"] for line in seen if line["zone"] == "gate"]
-    assert frames == sorted(set(frames))  # the film was not begun anew
+    assert frames == sorted(set(frames))  # the video was not restarted
 
 
 def test_a_finger_draws_a_zone_on_a_phone(browser: Browser, model: Path, video: Path, tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_killed_while_saving_the_old_zones_stay(model: Path, video: Path, tmp_pa
     config, file = _config(tmp_path, video, GATE), tmp_path / FILE
     old = '[[zone]]\nname = "old"\ncamera = "belt"\n'
     file.write_text(old, "utf-8")
-    os.mkfifo(tmp_path / f".{FILE}.part")  # whoever writes to it waits for a reader
+    os.mkfifo(tmp_path / f".{FILE}.part")  # writing to it waits for a reader
     command = [sys.executable, "-m", "edgeclf_runtime", "run", str(model), "--config", str(config), "--web", "0"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as run:
         assert run.stderr is not None
@@ -237,10 +237,10 @@ def test_killed_while_saving_the_old_zones_stay(model: Path, video: Path, tmp_pa
                 _ask(url, "/zones", {"version": 0, "zones": zones})
                 answered.set()
 
-        until(lambda: _ask(url, "/state.json")[1]["cameras"][0]["zones"][0]["frames"])  # it runs
+        until(lambda: _ask(url, "/state.json")[1]["cameras"][0]["zones"][0]["frames"])  # it is running
         saving = threading.Thread(target=save)
         saving.start()
-        assert not answered.wait(1)  # it hangs in the middle
+        assert not answered.wait(1)  # it is still hanging
         run.send_signal(signal.SIGKILL)
         saving.join(20)
     (tmp_path / f".{FILE}.part").unlink()

@@ -1,4 +1,4 @@
-"""The page of a run with zones in a real browser, before the real command."""
+"""The page of a run with zones in a real browser, with the real command."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_each_camera_is_a_tile_with_its_zones_answers(
         assert left == "10%"
         assert browser.value("document.getElementById('count').textContent") == "2 cameras, 3 zones"
         asked = browser.value("performance.getEntriesByType('resource').map((it) => new URL(it.name).pathname)")
-        assert not any(path.startswith(("/state", "/cameras")) for path in asked)  # all of it is streamed
+        assert not any(path.startswith(("/state", "/cameras")) for path in asked)  # everything is streamed
         viewer = Viewer(Served(url))
         assert viewer.begin() == 200
         assert [camera["name"] for camera in viewer.message()[0]["cameras"]] == ["yard", "belt"]
