@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ _DIGITS = 8  # of a digest
 _OLD = 2 * 3600.0  # seconds; a service writes its health at least every hour
 _LONGEST = 40  # characters of a text from a device in a cell
 _LARGEST = 1e18
+_FILE = re.compile(r"^[^:]*\.tflite: ")  # before a reason; it would take the whole cell
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class DeviceStatus:
         if not health:
             return f"service {_text(self.status.get('service'))}"
         if health.get("refused"):
-            return f"model refused: {_text(health['refused'])}"
+            return f"model refused: {_text(_FILE.sub('', str(health['refused'])))}"
         reason = f" ({_text(health['reason'])})" if health.get("reason") else ""
         written = health.get("time")
         old = _is_number(written) and time.time() - written > _OLD

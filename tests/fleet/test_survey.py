@@ -104,6 +104,8 @@ def test_what_needs_a_look_is_not_well() -> None:
         (device,) = device_statuses(_events(kitchen=_status(**changed)))
         assert not device.is_well, changed
     assert _row(_status(health={**running, "state": "lost", "reason": "cable"}))["camera"] == "lost (cable)"
+    refused = "/opt/edgeclf/current/model.tflite: golden scores differ"
+    assert _row(_status(health={**running, "refused": refused}))["camera"] == "model refused: golden scores differ"
     assert _row(_status(health=None, service="not running"))["camera"] == "service not running"
     assert _row(_status(health={**running, "time": 1.0}))["camera"] == "running, no report for over 2 h"
 

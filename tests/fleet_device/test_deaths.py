@@ -20,13 +20,14 @@ def test_a_service_goes_back_by_itself(box: Box, models: dict[str, Path]) -> Non
         kill(*box.running("-m edgeclf_runtime run"))
         started = _next_start(box, started)
     assert box.answer_since(started).startswith("one ")
-    reason = f"with this model, the process died {DEATHS} times before it had run for {SECONDS:g} s."
+    reason = f"the process died {DEATHS} times before this model had run for {SECONDS:g} s."
     assert reason in box.health()["refused"]
     assert box.health()["refused"].endswith("Started with the previous model.")
     assert "Model refused: " in (box.root / "log/current").read_text("utf-8")
     ended = box.fleet("status", "--json", "--no-verify")
     (status,) = json.loads(ended.text)
     assert (ended.status, reason in status["health"]["refused"]) == (1, True)
+    assert "model refused: the process died" in box.fleet("status", "--no-verify").text
     assert (status["running"]["name"], status["running"]["from"]) == ("one", "last good copy")
 
     ended = box.deploy(models["two"])

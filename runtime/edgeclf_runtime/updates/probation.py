@@ -70,8 +70,8 @@ class Probation:
                 return ""
         except OSError:
             return ""
-        reason = f"with this model, the process died {DEATHS} times before it had run for {SECONDS:g} s"
-        return f"{shown or path}: {reason}. It is refused until a newer model takes its place."
+        reason = f"the process died {DEATHS} times before this model had run for {SECONDS:g} s"
+        return f"{shown or path}: {reason}. It is refused until a newer one takes its place."
 
     def use(self, digest: str) -> None:
         """Note that the file of this SHA-256 is in use from now on; with an empty one, nothing is counted."""

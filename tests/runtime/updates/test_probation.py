@@ -25,7 +25,7 @@ from tests.signing import edgeclf, key_pairs
 
 KEPT = Path(__file__).parents[2] / "kept" / "0.1"
 MODEL, IMAGE = KEPT / "model.tflite", next((KEPT / "photos" / "1").glob("*.png"))
-DIED = f"with this model, the process died {DEATHS} times before it had run for 60 s."
+DIED = f"the process died {DEATHS} times before this model had run for 60 s."
 Start = Callable[..., Running]
 
 
@@ -68,7 +68,7 @@ def test_a_replaced_file_is_refused_after_three_deaths_until_a_newer_one_comes(s
         running = start("--reload")
         assert _label(running) == "bad"
     running = start("--reload")
-    reason = f"{tmp_path}/model.tflite: {DIED} It is refused until a newer model takes its place."
+    reason = f"{tmp_path}/model.tflite: {DIED} It is refused until a newer one takes its place."
     assert _state(running) == ("refused", "0", f"{reason} Started with the previous model.")
     assert _label(running) == "0"
     for _ in range(DEATHS + 1):  # without another one to go back to, they are not counted
