@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from edgeclf.data.dataset import Dataset, Listed, Skipped, check_labels, in_order
-from edgeclf.data.hints import about_one_class, about_run
+from edgeclf.data.hints import about_flat_part, about_one_class, about_run
 from edgeclf.data.layout import class_name, ignored, loose_pictures, read_layout, subfolders
 from edgeclf.errors import DataError
 from edgeclf_runtime.pictures.foreign import foreign_reason
@@ -53,6 +53,8 @@ def scan(root: Path, min_classes: int = 2) -> tuple[Dataset, list[Skipped]]:
         )
     labels = tuple(class_name(folder) for folder in subfolders(parts.get("train", parts.get("", root))))
     if not labels:
+        if "train" in parts and loose_pictures(parts["train"]):
+            raise DataError(about_flat_part(parts["train"]))
         refuse_one_class(root)
     check_labels(root, labels, "expected one sub-folder of images per class", min_classes)
     listed: list[Listed] = []

@@ -8,7 +8,7 @@ from edgeclf.data.dataset import PART_NAMES
 from edgeclf_runtime.model.not_a_file import is_run_folder, near_names
 from edgeclf_runtime.pictures.images import IMAGE_SUFFIXES
 
-__all__ = ["about_file", "about_missing", "about_one_class", "about_run"]
+__all__ = ["about_file", "about_flat_part", "about_missing", "about_one_class", "about_run"]
 
 _TABLE = ".csv"
 
@@ -33,6 +33,14 @@ def about_one_class(folder: Path) -> str:
     if _folders(above) > 1:
         return f"{text} If it is the folder of one class, pass the folder above it: {above}"
     return f"{text} Put the images of each class into a sub-folder named after the class."
+
+
+def about_flat_part(folder: Path) -> str:
+    """Return the message for a part, such as the training part, that holds images itself."""
+    return (
+        f"{folder}: holds images itself; expected one sub-folder of images per class in it. Put the images of each "
+        "class into a sub-folder named after the class, or list them in a CSV: file,label."
+    )
 
 
 def about_run(folder: Path) -> str:

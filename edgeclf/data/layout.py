@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeclf.data.dataset import PART_NAMES, natural
-from edgeclf.data.hints import about_missing
+from edgeclf.data.hints import about_flat_part, about_missing
 from edgeclf.errors import DataError
 from edgeclf_runtime.pictures.images import IMAGE_SUFFIXES
 from edgeclf_runtime.sinks.snapshots.name import FOLDERS
@@ -21,7 +21,7 @@ _IGNORED = {"thumbs.db", "desktop.ini"}
 _PASSED_OVER = {"__MACOSX", "__pycache__", *FOLDERS}
 _DEEPEST = 4  # levels of folders that hold only one other folder
 
-_PART_WORDS = {"train": "train|training", "validation": "val|valid|validation", "test": "test|testing"}
+_PART_WORDS = {"train": "train|training|trn", "validation": "val|valid|validation", "test": "test|testing|tst"}
 _NAMED_LIKE = {
     part: re.compile(rf"(^|[^a-z])({words})(sets?|data|images?|imgs?)?\d*([^a-z]|$)", re.IGNORECASE)
     for part, words in _PART_WORDS.items()
@@ -53,10 +53,12 @@ def read_layout(root: Path) -> Layout:
     """
     base = unwrapped(root)
     folders = subfolders(base)
+    _refuse_flat(folders)
     parts = _parts_by_name(base, folders) or _parts_by_likeness(base, folders)
     if not parts:
         _refuse_parts(folders)
         _refuse_repeated(folders)
+        _refuse_without_images(folders)
         return Layout({"": base}, "" if base == root else f"{root}: the classes are in {base.relative_to(root)}/.")
     train = unwrapped(parts["train"]) if "train" in parts else None
     labels = {class_name(folder) for folder in subfolders(train)} if train else set()
@@ -104,7 +106,11 @@ def class_name(folder: Path) -> str:
 def loose_pictures(folder: Path) -> list[Path]:
     """Return the images next to the class folders."""
     files = [path for path in sorted(folder.iterdir()) if path.is_file() and not ignored(path, folder)]
-    return [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
+    return list(filter(_is_picture, files))
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES
 
 
 def ignored(path: Path, below: Path) -> bool:
@@ -167,6 +173,19 @@ def _is_unlabelled(folder: Path) -> bool:
     return bool(_UNLABELLED.search(folder.name)) and not _holds_classes(folder)
 
 
+def _refuse_flat(folders: list[Path]) -> None:
+    """Refuse parts that hold images without classes, as ``train/train/cat.1.jpg``."""
+    parts = [part for folder in folders for part in _likely_parts(folder) if _is_flat(folder)]
+    if "train" in parts and len(set(parts)) == len(folders) > 1:
+        raise DataError(about_flat_part(folders[parts.index("train")]))
+
+
+def _is_flat(folder: Path) -> bool:
+    inside = subfolders(folder)
+    again = len(inside) == 1 and inside[0].name == folder.name and bool(loose_pictures(inside[0]))
+    return again or (not inside and bool(loose_pictures(folder)))
+
+
 def _refuse_parts(folders: list[Path]) -> None:
     """Refuse folders that look like parts under other names: they would become the classes."""
     called = [f for f in folders if _OTHER_PART.search(f.name) or any(w.search(f.name) for w in _NAMED_LIKE.values())]
@@ -197,6 +216,22 @@ def _refuse_repeated(folders: list[Path]) -> None:
                 f"{folder}: repeats the classes next to it ({', '.join(sorted(below & names)[:3])}). "
                 f"Move it away, or train on it alone: {_command(folder)}"
             )
+
+
+def _refuse_without_images(folders: list[Path]) -> None:
+    """Refuse a folder of classes next to folders of other files, such as annotations: they would become the classes."""
+    holding = list(filter(_holds_classes, folders))
+    others = {folder: _files(folder) for folder in folders if folder not in holding} if len(holding) == 1 else {}
+    if others and all(files and not any(map(_is_picture, files)) for files in others.values()):
+        first = next(iter(others))
+        raise DataError(
+            f"{first}: has no images, and {holding[0].name} next to it holds folders, so these are no classes. "
+            f"Move {first.name} away, or train on the other alone: {_command(unwrapped(holding[0]))}"
+        )
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and not ignored(path, folder)]
 
 
 def _command(folder: Path) -> str:

@@ -75,6 +75,7 @@ def test_unlabelled_images_next_to_the_parts_are_ignored_and_reported(
         (("training_set", "extra"), "test_set", "training_set"),  # images without classes next to it
         (("training_set/training_set", "test_set/test_set", "more"), "", "training_set/training_set"),
         (("train_a", "train_b", "test_set"), "", "train_a"),
+        (("trn", "dev", "holdout"), "", "trn"),
     ],
 )
 def test_ambiguous_folders_are_refused_with_the_path_to_give(
@@ -86,6 +87,31 @@ def test_ambiguous_folders_are_refused_with_the_path_to_give(
         (root / loose / "1.jpg").write_bytes(b"")
     with pytest.raises(DataError, match=f"looks like a part of a split, not a class.*: edgeclf train {root / path}$"):
         scan(root)
+
+
+@pytest.mark.parametrize(
+    "names", [("train", "test"), ("train", "test1"), ("train_images", "test_images", "val_images")]
+)
+@pytest.mark.parametrize("above", [".", "dogs-vs-cats"])
+@pytest.mark.parametrize("twice", [False, True])
+def test_parts_without_classes_are_refused(names: tuple[str, ...], above: str, twice: bool, tmp_path: Path) -> None:
+    for name in names:
+        inner = tmp_path / above / name / (name if twice else ".")
+        inner.mkdir(parents=True)
+        (inner / "cat.1.jpg").write_bytes(b"")
+    first = tmp_path / above / names[0]
+    with pytest.raises(DataError, match=f"^{first}: holds images itself; expected one sub-folder of images per class"):
+        scan(tmp_path)
+
+
+def test_classes_next_to_annotations_are_refused_with_the_path_to_give(tmp_path: Path) -> None:
+    _fill(tmp_path, "images")
+    (tmp_path / "annotations" / "xml").mkdir(parents=True)
+    (tmp_path / "annotations" / "xml" / "1.xml").write_bytes(b"")
+    with pytest.raises(DataError, match=f"annotations: has no images, .*: edgeclf train {tmp_path / 'images'}$"):
+        scan(tmp_path)
+    (tmp_path / "annotations" / "xml" / "1.xml").unlink()
+    assert scan(tmp_path)[0].labels == ("annotations", "images")  # a class whose images are still to come
 
 
 def test_an_archive_unpacked_into_itself_is_refused_with_the_path_to_give(tmp_path: Path) -> None:
