@@ -83,8 +83,9 @@ def _plot(result: SearchResult) -> str:
                 label = "_"  # shown only once in the legend
     front = [(item.milliseconds, 100 * item.accuracy) for item in result.frontier]
     axes.step([x for x, _ in front], [y for _, y in front], where="post", color=TEXT, linewidth=1, alpha=0.5, zorder=1)
-    if result.latency_ms is not None:
-        axes.axvline(result.latency_ms, color=BAD, linestyle="--", linewidth=1, label="bound")
+    slowest = max(item.milliseconds for item in result.measured)
+    if result.latency_ms is not None and result.latency_ms < 2 * slowest:  # further away, it would crowd the points
+        axes.axvline(result.latency_ms, color=BAD, linestyle="--", linewidth=1, label="maximum latency")
     axes.margins(0.08)
     figure.legend(loc="outside lower center", ncols=2, **LEGEND)
     return page_svg(figure)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from edgeclf import Quiet, make_config
 from edgeclf.config.tables import SearchConfig
 from edgeclf.searching.budget import Budget
 from edgeclf.searching.forecast import first_seconds
-from edgeclf.searching.page import search_table
+from edgeclf.searching.page import search_table, write_search
 from edgeclf.searching.result import OVER_BOUND, WITHOUT_WEIGHTS, SearchResult
 from edgeclf.searching.search import _Searching
 from edgeclf.searching.space import Candidate
@@ -35,6 +36,16 @@ def test_the_simplest_of_equal_trials_is_the_best() -> None:
     assert names == [item.candidate.name for item in result.ranked]
     better = Outcome(Candidate(LITE0, 128, "full"), 0.91, milliseconds=4.0)
     assert _result((one["head"], better)).best == better
+
+
+@pytest.mark.parametrize(("milliseconds", "is_drawn"), [(6.0, True), (1.0, False)])
+def test_the_maximum_latency_is_drawn_if_it_leaves_room_for_the_points(
+    milliseconds: float, is_drawn: bool, tmp_path: Path
+) -> None:
+    trial = Outcome(Candidate(LITE0, 96, "head"), 0.9, milliseconds=milliseconds)
+    page = write_search(replace(_result((trial,)), folder=tmp_path)).read_text("utf-8")
+    assert "<svg" in page
+    assert ("maximum latency" in page) == is_drawn
 
 
 def test_candidates_not_tried_are_one_line() -> None:
