@@ -23,7 +23,8 @@ _COLUMNS = ("file", "label", "part", "group")
 _MOST = 20  # mistakes listed in one error
 _SEPARATOR = re.compile(r"sep=.", re.IGNORECASE)
 _FIRST_NAME = re.compile(r"\s*\"?\s*file\s*\"?[ ]*([,;\t])", re.IGNORECASE)
-_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+_ELSEWHERE = re.compile(r"[A-Za-z]:[\\/]|\\\\")  # a drive, or another computer's share
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,11 @@ def read_rows(path: Path) -> Iterator[Row]:
         DataError: the file cannot be read, or has another header.
     """
     lines = list(io.StringIO(_text(path), newline=""))
-    before = 1 if lines and _SEPARATOR.fullmatch(lines[0].rstrip("\r\n")) else 0  # "sep=;" of spreadsheets
+    before = _empty(lines)
+    before += len(lines) > before and bool(
+        _SEPARATOR.fullmatch(lines[before].rstrip("\r\n"))
+    )  # "sep=;" of spreadsheets
+    before += _empty(lines[before:])
     reader = csv.reader(lines[before:], delimiter=_delimiter(lines[before:][:1]), strict=True, skipinitialspace=True)
     try:
         columns = _cells(next(reader, []), 0)
@@ -125,6 +130,11 @@ def read_rows(path: Path) -> Iterator[Row]:
                 yield Row(before + reader.line_num, *(text.get(name, "") for name in _COLUMNS))
     except csv.Error as error:
         raise DataError(f"{path}: line {before + reader.line_num}: {error}.") from None
+
+
+def _empty(lines: Sequence[str]) -> int:
+    """Count the empty lines at the start, also those of separators alone."""
+    return next((number for number, line in enumerate(lines) if line.strip(" ,;\t\r\n")), len(lines))
 
 
 def _text(path: Path) -> str:
@@ -156,7 +166,7 @@ def _spelled(root: Path, file: str) -> str:
 
     Accepts ``./img/x``, ``img/../img/x``, absolute paths, backslashes and other normal forms of Unicode.
     """
-    if plain(file) != file:
+    if plain(file) != file or _ADDRESS.match(file):
         return file
     forms = [file, file.replace("\\", "/")]
     forms += [unicodedata.normalize(form, forms[1]) for form in ("NFC", "NFD")]
@@ -216,7 +226,9 @@ def file_mistake(root: Path, row: Row, divided: bool) -> str | None:
     """
     if plain(row.file) != row.file:
         return f"{row.file!r} has a control character; rename the file"
-    if _DRIVE.match(row.file):
+    if _ADDRESS.match(row.file):
+        return f"{row.file!r} is an address, not a file; download the image and give its path"
+    if _ELSEWHERE.match(row.file):
         return f"{row.file!r} is a path on another computer; write it relative to the CSV"
     if _relative(root, row.file) != row.file:
         return f"{row.file!r} is outside the CSV's folder, {root}; move the CSV to a folder above all images"

@@ -168,10 +168,12 @@ def test_spellings_of_the_same_inner_path_are_equal(tmp_path: Path) -> None:
 def test_a_path_outside_the_folder_is_refused(tmp_path: Path) -> None:
     folder = _csv_folder(tmp_path)
     outside = ["../other.jpg,a", "C:\\photos\\x.jpg,a", ".,b", "img/none.jpg,b"]
+    outside += ["https://example.org/a.jpg,a", "\\\\nas\\photos\\x.jpg,a"]
     (folder / "list.csv").write_text(_rows(*outside), "utf-8")
     with pytest.raises(DataError) as error:
         read_source(folder / "list.csv")
     reasons = ["is outside the CSV's folder", "path on another computer", "is outside", "no such file"]
+    reasons += ["'https://example.org/a.jpg' is an address, not a file", "path on another computer"]
     assert all(reason in line for reason, line in zip(reasons, str(error.value).splitlines()[1:], strict=True))
 
 
@@ -192,8 +194,12 @@ def test_a_csv_as_spreadsheets_write_it(tmp_path: Path, encoding: str, between: 
     (folder / "list.csv").write_bytes(text.encode(encoding))
     listed, _ = read_source(folder / "list.csv")
     assert (listed.files, listed.labels) == (("img/0é.jpg", "img/1é.jpg"), ("a", "b"))
-    (folder / "list.csv").write_bytes(f"sep={between}\r\n{text}".encode(encoding))
-    assert read_source(folder / "list.csv")[0].files == listed.files
+    for before in (f"sep={between}\r\n", f"\r\n{between}\r\n", f"\r\nsep={between}\r\n \r\n"):
+        (folder / "list.csv").write_bytes(f"{before}{text}".encode(encoding))
+        assert read_source(folder / "list.csv")[0].files == listed.files
+    (folder / "list.csv").write_bytes(f"\r\n\r\n{text}\r\nimg/2é.jpg{between}".encode(encoding))
+    with pytest.raises(DataError, match=r"line 12: img/2é.jpg has no label"):
+        read_source(folder / "list.csv")
 
 
 @pytest.mark.parametrize(
