@@ -1,8 +1,8 @@
-# make demo: the whole way in a few minutes.  make test: the tests.  make setup: only build .venv
+# make demo: train, export and run in a few minutes.  make test: the tests.  make setup: only build .venv
 PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= ../shared/data/trashnet
-# Tests asked for by name: an error where none of them could run.
+# Tests requested by name: an error if none of them could run.
 NAMED := $(BIN)/python -m pytest -p tests.named
 
 .PHONY: bench-fleet bench-import test-import bench-collages bench-many bench-background bench-feed bench-networks bench-camera bench-conditions bench-grow bench-small bench-teach bench-frigate bench-groups bench-labels bench-unfamiliar setup demo test lint test-interop test-slow test-docs test-gpu test-workers test-mediapipe test-faults test-supply test-fleet need-fleet test-pi need-pi test-networks test-bench bench-trashnet bench-int8 bench-jpeg bench-train bench-stages bench-memory bench-speed soak wheels release clean bench-published
@@ -30,12 +30,12 @@ lint: setup
 bench-trashnet: setup
 	$(BIN)/python tests/benchmarks/trashnet.py $(DATA)
 
-# The same for int8, on three networks: our training, every variant without, plain quantize_model for 2 and for 20 epochs; a day.
+# Int8 of three networks: with our training, every variant without training, plain quantize_model for 2 and for 20 epochs; a day.
 # Shorter: tests/benchmarks/int8.py --help
 bench-int8: setup
 	$(BIN)/python tests/benchmarks/int8.py $(DATA)
 
-# JPEGs decoded at reduced size or in full, on TrashNet enlarged to 960, 1280 and 1920 pixels; ten trainings, two hours on two cores.
+# JPEGs decoded at reduced or full size, on TrashNet enlarged to 960, 1280 and 1920 pixels; ten trainings, two hours on two cores.
 bench-jpeg: setup
 	$(BIN)/python tests/benchmarks/jpeg_rule.py $(DATA)
 
@@ -43,40 +43,40 @@ bench-jpeg: setup
 bench-train: setup
 	$(BIN)/python tests/benchmarks/train.py $(DATA)
 
-# Where the time of a training and its int8 export goes, and how busy the cores are; five minutes, quiet.
+# Where the time of a training and its int8 export goes, and how busy the cores are; five minutes, on an idle machine.
 bench-stages: setup
 	$(BIN)/python tests/benchmarks/stages.py $(DATA)
 
-# Images per second that training, quantization-aware training and features feed to a network that takes no time; a minute, quiet.
+# Images per second that training, quantization-aware training and features feed to a network that takes no time; a minute, on an idle machine.
 bench-feed: setup
 	$(BIN)/python -m tests.benchmarks.feed
 
-# The backbones whose weights the user gives, from random ones: what int8 loses, latency, size, Edge TPU; half a day.
+# The backbones whose weights the user provides, with random ones: loss by int8, latency, size, Edge TPU; half a day.
 # Shorter: python -m tests.benchmarks.networks FOLDER --size 96 --images 100
 bench-networks: setup
 	$(BIN)/python -m tests.benchmarks.networks $(DATA)
 
-# Published ImageNet networks in int8, without images and with 200, against the float network's answers; five minutes.
+# Published ImageNet networks in int8, calibrated without images and with 200, compared with the float network's answers; five minutes.
 bench-published: setup
 	$(BIN)/python -m tests.benchmarks.published $(DATA) $(dir $(DATA))pets
 
-# Trainings on 5, 10 and 20 images a class, with the moving average as it is and as it was until 0.1; an hour.
+# Trainings on 5, 10 and 20 images per class, with today's moving average and that of versions up to 0.1; an hour.
 bench-small: setup
 	$(BIN)/python -m tests.benchmarks.small_sets $(DATA) $(dir $(DATA))pets
 
-# train with and without --camera, int8, without a fault and under faults of cameras; some 25 minutes a training on two cores.
+# train with and without --camera, as int8 files, with and without camera faults; about 25 minutes per training on two cores.
 bench-camera: setup
 	$(BIN)/python -m tests.benchmarks.camera $(DATA) $(dir $(DATA))pets
 
-# A class added to a finished training by train --from, against training anew: three seeds; an hour on two cores.
+# A class added to a finished training by train --from, compared with a new training: three seeds; an hour on two cores.
 bench-grow: setup
 	$(BIN)/python -m tests.benchmarks.grow $(DATA)
 
-# edgeclf teach on 1 to 50 images a class, five seeds, against scikit-learn on the float network's features; ten minutes.
+# edgeclf teach on 1 to 50 images per class, five seeds, compared with scikit-learn on the float network's features; ten minutes.
 bench-teach: setup
 	$(BIN)/python -m tests.benchmarks.teach $(DATA)
 
-# An int8 file by Frigate's way, and a recipe like Frigate's own; some minutes and a training. MODEL=FILE: without the training.
+# An int8 file used as Frigate does, and a recipe like Frigate's own; a few minutes and a training. MODEL=FILE: without the training.
 bench-frigate: setup
 	$(BIN)/python -m tests.benchmarks.frigate $(DATA) $(if $(MODEL),--model $(MODEL))
 
@@ -88,38 +88,38 @@ bench-groups: setup
 bench-import: setup .venv-import/ready .venv-torch/ready
 	$(BIN)/python -m tests.benchmarks.import_networks $(DATA)
 
-# Several labels an image: mAP of the float and int8 files on collages of TrashNet's test part; half an hour.
+# Several labels per image: mAP of the float and int8 files on collages of TrashNet's test part; half an hour.
 bench-collages: setup
 	$(BIN)/python -m tests.benchmarks.collages $(DATA)
 
-# Decisions of a person until a model is as good as stated, by edgeclf sort and at random, on a drifting stream; MODEL=FILE, ten minutes.
+# Decisions needed until a model reaches an accuracy, with edgeclf sort and at random, on a drifting stream; MODEL=FILE, ten minutes.
 bench-labels: setup
 	$(BIN)/python -m tests.benchmarks.labels $(MODEL) $(DATA)
 
-# What a deployment to 100 simulated devices costs: time, bytes, memory; MODEL=FILE, as root, a quarter of an hour.
+# The cost of a deployment to 100 simulated devices: time, bytes, memory; MODEL=FILE, as root, a quarter of an hour.
 bench-fleet: setup
 	$(BIN)/python -m tests.benchmarks.fleet $(MODEL) $(DATA)
 
-# False alarms of empty scenes by threshold, familiarity and what was learned of the scene; MODEL=FILE, a minute or two.
+# False alarms in empty scenes with a threshold, with familiarity, and with the learned scene; MODEL=FILE, a minute or two.
 bench-background: setup
 	$(BIN)/python -m tests.benchmarks.background $(MODEL) $(DATA)/test
 
-# What a device knows of its camera without labels: expected accuracy, delay and false alarms; MODEL=FILE, some minutes.
+# What a device knows about its camera without labels: expected accuracy, delay and false alarms; MODEL=FILE, a few minutes.
 bench-conditions: setup
 	$(BIN)/python -m tests.benchmarks.conditions $(MODEL) $(DATA)/test
 
-# How well each method tells unfamiliar pictures from a model's own, far and near: trainings of two sets, and of one without each
+# How well each method tells unfamiliar images from a model's own, far and near: trainings on two sets, and on one without each
 # of its classes, three seeds; six hours. Shorter: python -m tests.benchmarks.unfamiliar --help
 bench-unfamiliar: setup
 	$(BIN)/python -m tests.benchmarks.unfamiliar $(DATA) $(dir $(DATA))pets
 
-# Every operation of every kind of training and backbone against the kernels TensorFlow has for a GPU; none is needed.
+# Check that TensorFlow has a GPU kernel for every operation of every kind of training and backbone; needs no GPU.
 # In parts, as TensorFlow keeps about 100 MB of each traced training until its process ends; three quarters of an hour.
 GPU_PARTS := full-linear full-mixed batch-norm-linear batch-norm-mixed "not full-linear and not full-mixed and not batch-norm"
 test-gpu: setup
 	for part in $(GPU_PARTS); do EDGECLF_GPU_ALL=1 $(NAMED) tests/contract/test_gpu.py -k "$$part" || exit 1; done
 
-# Whole searches, which train many networks, and single tests marked slow; a quarter of an hour.
+# Complete searches, which train many networks, and other tests marked slow; a quarter of an hour.
 test-slow: setup
 	$(NAMED) -m slow tests/slow tests/contract tests/edgeclf
 
@@ -127,38 +127,38 @@ test-slow: setup
 test-docs: setup
 	$(NAMED) tests/docs
 
-# Two processes that train in step, are killed, and go on.
+# Two processes that train in step, are killed, and resume.
 test-workers: setup
 	$(NAMED) tests/workers
 
-# Peak memory of a training at two sizes, and its growth with the number of pictures.
+# Peak memory of a training with two numbers of images, and its growth.
 bench-memory: setup
 	$(BIN)/python tests/benchmarks/memory.py
 
-# What a frame costs on the device's way, against a plain loop, MediaPipe and the interpreter alone; ten minutes, quiet.
+# The cost of a frame on a device, compared with a plain loop, MediaPipe and the interpreter alone; ten minutes, on an idle machine.
 bench-speed: setup .venv-mediapipe/ready
 	$(BIN)/python tests/benchmarks/speed.py $(DATA) --plot docs/speed.svg
 
-# One process for 8 videos, 24 zones and 2 models against 24 processes; a quarter of an hour, quiet.
+# One process for 8 videos, 24 zones and 2 models, compared with 24 processes; a quarter of an hour, on an idle machine.
 # Shorter: python -m tests.benchmarks.many MODEL --film 150 --seconds 20
 bench-many: setup
 	$(BIN)/python -m tests.benchmarks.many $(MODEL)
 	$(BIN)/python -m tests.benchmarks.many_disturbed $(MODEL)
 
-# 200,000 frames through the whole product, its camera, broker and model file replaced on the way; 20 minutes.
+# 200,000 frames through all of edgeclf run, while camera, broker and model file are replaced; 20 minutes.
 # Shorter: make soak SOAK='--frames 20000 --restart 5000 --swaps 5 --growth 16'
 soak: setup
 	$(BIN)/python -m tests.benchmarks.soak $(SOAK)
 
-# Our model file where others read it: MediaPipe and tflite-runtime, each in an environment of its own; and --window.
+# Other readers of our model files: MediaPipe and tflite-runtime, each in its own environment; and --window.
 test-interop test-mediapipe: setup .venv-mediapipe/ready .venv-tflite/ready .venv-window/ready
 	$(NAMED) tests/interop
 
-# Kills at random moments (EDGECLF_ROUNDS=5 for fewer), full and read-only disks (as root), the page under attack; an hour.
+# Kills at random moments (EDGECLF_ROUNDS=5 for fewer), full and read-only disks (as root), attacks on the page; an hour.
 test-faults: setup
 	$(NAMED) -s tests/faults
 
-# Each Python that is here, the lowest versions allowed, what the wheels hold, known holes; five minutes.
+# Each installed Python, the lowest allowed versions, the wheels' contents, known vulnerabilities; five minutes.
 test-supply: setup .venv-wheels/ready
 	$(NAMED) -s tests/supply
 
@@ -167,23 +167,23 @@ test-supply: setup .venv-wheels/ready
 test-fleet: need-fleet setup
 	$(NAMED) -s tests/fleet_device
 
-# The runtime on emulated Raspberry Pis: other processors' pixels and labels, a camera with faults, the page, 20 power cuts; half an hour, as root.
+# The runtime on emulated Raspberry Pis: pixels and labels on other processors, a camera with faults, the page, 20 power cuts; half an hour, as root.
 test-pi: need-pi setup .venv-tflite/ready
 	$(NAMED) -s tests/device
 
-# The networks against timm's own code, on random weights; two minutes, and the download of PyTorch.
+# The networks compared with timm's own code, with random weights; two minutes, and the download of PyTorch.
 test-networks: setup .venv-torch/ready
 	$(NAMED) tests/networks
 
-# ONNX files of each kind through edgeclf import, by the real converter; five minutes.
+# ONNX files of each kind through edgeclf import, with the real converter; five minutes.
 test-import: setup .venv-import/ready
 	$(NAMED) tests/importing
 
-# Every benchmark to its end, on a few small pictures; ten minutes.
+# Every benchmark to its end, on a few small images; ten minutes.
 test-bench: setup .venv-import/ready .venv-torch/ready
 	$(NAMED) tests/bench
 
-# Before anything is built for it.
+# Runs before anything is built.
 need-pi:
 	@$(PYTHON) tests/device/needs.py
 
@@ -207,7 +207,7 @@ PYTHON_ONNX ?= python3.12
 	.venv-import/bin/python -m pip install --quiet --disable-pip-version-check onnx2tf==2.6.9
 	touch $@
 
-# timm without torchvision, which it imports for images only and which has no wheel beside PyTorch's for processors alone.
+# timm without torchvision, which it only imports for images and which has no wheel for the CPU-only PyTorch.
 .venv-torch/ready:
 	$(PYTHON) -m venv .venv-torch
 	.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 safetensors==0.8.0 numpy==2.4.6 pillow==13.0.0 pyyaml==6.0.4 huggingface_hub==2.4.0 onnx==1.20.1 onnxscript==0.7.2
@@ -226,14 +226,14 @@ PYTHON_ONNX ?= python3.12
 	.venv-window/bin/python -m pip install --quiet --disable-pip-version-check 'opencv-python>=4.11,<6'
 	touch $@
 
-# Four wheels and source distributions in dist/, with the versions that were tested: pip install --find-links dist edgeclf
+# Four wheels and source distributions in dist/, with the tested versions of dependencies: pip install --find-links dist edgeclf
 wheels: .venv-wheels/ready
 	rm -rf dist build edgeclf.egg-info runtime/*.egg-info converters/*.egg-info fleet/*.egg-info
 	for part in ./runtime ./converters ./fleet .; do .venv-wheels/bin/python -m build --outdir dist $$part >/dev/null || exit 1; done
 	.venv-wheels/bin/twine check --strict dist/*
 	cp constraints.txt dist
 
-# A release, from a clean tree whose CHANGELOG.md has the version: builds, checks and tags it. See CONTRIBUTING.md.
+# Build, check and tag a release, from a clean tree whose CHANGELOG.md has the version. See CONTRIBUTING.md.
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' runtime/edgeclf_runtime/__init__.py)
 release:
 	@test -z "$$(git status --porcelain)" || { echo "There are changes that are not committed: git status" >&2; exit 1; }
