@@ -1,4 +1,4 @@
-"""What follows from the version, which is written once, in edgeclf_runtime; all else is in pyproject.toml."""
+"""Metadata that depends on the version, which is written once, in edgeclf_runtime; all else is in pyproject.toml."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from setuptools import setup
 
 HERE = Path(__file__).parent
-SOURCE_DISTRIBUTION = HERE / "PKG-INFO"  # of a clone there is none
+SOURCE_DISTRIBUTION = HERE / "PKG-INFO"  # absent in a clone
 WRITTEN = SOURCE_DISTRIBUTION if SOURCE_DISTRIBUTION.exists() else HERE.parent / "runtime/edgeclf_runtime/__init__.py"
 VERSION = re.findall(r'(?m)^(?:Version: |__version__ = ")([\w.]+)', WRITTEN.read_text("utf-8"))[0]
 

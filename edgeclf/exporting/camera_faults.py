@@ -1,4 +1,4 @@
-"""Measure a run's int8 file under the faults of cameras, for its report and for what the file expects of a camera."""
+"""Evaluate a run's int8 file under camera faults, for its report and for the accuracy to expect on a camera."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _CELLS = tuple(dict.fromkeys([*MIDDLE, *_STRONG]))
 def note_camera_faults(
     run: Run, model: Path, validation: Measurement | None, data: Dataset, reporter: Reporter
 ) -> None:
-    """Measure up to 60 validation images under faults, note the figures for the report, and complete the file.
+    """Evaluate up to 60 validation images under faults, record the figures for the report, and complete the file.
 
     Args:
         run: the run whose metrics get the figures.
-        model: its int8 file; what accuracy to expect on a camera is added to it.
+        model: its int8 file; the accuracy to expect on a camera is added to it.
         validation: the file's answers to all validation images; None if they were not measured.
         data: the validation images.
         reporter: shows the progress.

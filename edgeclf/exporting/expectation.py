@@ -1,4 +1,4 @@
-"""Fit how far accuracy falls with confidence under the faults of cameras; see ``edgeclf_runtime.model.expectation``."""
+"""Fit how far accuracy falls with confidence under camera faults; see ``edgeclf_runtime.model.expectation``."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from edgeclf_runtime.model.expectation import Expectation
 
 __all__ = ["fit_expectation"]
 
-_ENOUGH = 20  # images: of fewer, a share of right answers says little
+_ENOUGH = 20  # number of images; with fewer, a share of correct answers says little
 _MARKED = 1  # level from which a fault counts: weaker ones only add noise
 
 
 class _Answered(NamedTuple):
-    """Of familiar images whose best label is a class: their number, share of right answers, and mean best score."""
+    """For familiar images whose best label is a class: their number, share of correct answers, and mean best score."""
 
     images: int
     accuracy: float
@@ -32,10 +32,10 @@ def fit_expectation(validation: Measurement, under: UnderFaults, reject: float) 
     Args:
         validation: the file's answers to the validation images, with familiarity.
         under: its answers to images with faults, with familiarity.
-        reject: familiarity from which images count.
+        reject: familiarity from which on images count.
 
     Returns:
-        None if there are too few images, or the file has no familiarity.
+        None if there are too few images, or if the file has no familiarity.
     """
     own, clean = _answered(validation, reject), _answered(under.clean, reject)
     if min(own.images, clean.images) < _ENOUGH:

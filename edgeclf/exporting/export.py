@@ -128,7 +128,7 @@ def export_run(
             note_camera_faults(run, done.path, figures.validation, answers["validation"].data, reporter)
         write_report(run, reporter)
         done = _as_written(done)
-    distribution.agree(0)  # all workers leave together
+    distribution.agree(0)  # all workers finish together
     return done
 
 
@@ -154,7 +154,7 @@ def _measures(
 
 
 def _as_written(done: Conversion) -> Conversion:
-    """Return the conversion with the size of the whole file: examples and more were added to it."""
+    """Return the conversion with the size of the complete file: examples and more were added to it."""
     return replace(done, bytes=done.path.stat().st_size)
 
 
@@ -172,7 +172,7 @@ def export_pretrained(
     Args:
         name: name of the backbone.
         path, mode: see ``export_run``.
-        weights: a weights file to use in place of the installed package's.
+        weights: a weights file to use instead of the installed package's.
         photographs: a folder of photographs to calibrate int8 on; None quantizes without images, by the batch norms.
 
     Raises:
@@ -195,7 +195,7 @@ def export_pretrained(
     calibration: list[Pixels] = []
     for pixels in itertools.islice(pictures, _CALIBRATION if mode == "int8" else _GOLDEN):
         golden += [small(pixels)] if len(golden) < _GOLDEN else []
-        calibration.append(resize(pixels, rule))  # resized at once: 200 whole photographs take gigabytes
+        calibration.append(resize(pixels, rule))  # resized at once: 200 full-size photographs take gigabytes
     if mode == "int8" and photographs:
         count = counted(len(calibration), "image")
         reporter.say(f"Converting to int8 on {count} of {photographs}, judged by the float network's answers to them.")
@@ -221,7 +221,7 @@ def _provenance(run: Run) -> dict[str, str]:
 
 
 def _run_before(run: Run) -> dict[str, str]:
-    """Return the run that the training began from and the hash of its weights; nothing if it began from none."""
+    """Return the run that the training started from and the hash of its weights; nothing if there was none."""
     if run.config.from_run is None:
         return {}
     before = run.read_json("before")

@@ -25,7 +25,7 @@ __all__ = ["RunFamiliarity"]
 class RunFamiliarity:
     """Fits the familiarity of a run's file, and measures what it refuses.
 
-    Images of nothing are not among those it is calibrated on: that they are refused is right.
+    Images of nothing are not used for calibration: refusing them is correct.
 
     Args:
         data: the training's images.
@@ -73,6 +73,6 @@ class RunFamiliarity:
 
 
 def _read(data: Dataset, files: tuple[Path, ...]) -> Dataset:
-    """Return the images that were measured: those that could be read."""
+    """Return the evaluated images: those that could be read."""
     rows = {data.path(file): row for row, file in enumerate(data.files)}
     return data.take([rows[file] for file in files])

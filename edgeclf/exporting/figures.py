@@ -64,7 +64,7 @@ class FileFigures:
         return figures | self._tested(classifier) if "test" in self._answers else figures
 
     def _tested(self, classifier: Classifier) -> dict[str, float]:
-        """Return the accuracy on the test part; none if images are missing, as an export does not need them."""
+        """Return the accuracy on the test part; empty if images are missing, as an export does not need them."""
         try:
             outcome = self._measured(classifier, "test")
         except DataError as error:

@@ -25,10 +25,10 @@ _THRESHOLD = 0.8  # Frigate's own default
 
 
 def frigate_labels(labels: Sequence[str]) -> list[str]:
-    """Return the lines of ``labelmap.txt``: images of nothing (``_none``) are Frigate's ``none``.
+    """Return the lines of ``labelmap.txt``; images of nothing (``_none``) become Frigate's ``none``.
 
     Raises:
-        ConfigError: there are classes ``_none`` and ``none``.
+        ConfigError: there are both ``_none`` and ``none``.
     """
     if {NOTHING, _NONE} <= set(labels):
         raise ConfigError(f"Classes {NOTHING} and {_NONE} are the same in Frigate: merge the folders, train again.")
@@ -36,11 +36,11 @@ def frigate_labels(labels: Sequence[str]) -> list[str]:
 
 
 def frigate_doubts(size: int, labels: Sequence[str], whole: bool) -> list[str]:
-    """Return warnings, a line each.
+    """Return warnings, one line each.
 
     Args:
         size: height and width of the network's input in pixels.
-        labels: of the model.
+        labels: labels of the model.
         whole: whether the network sees the camera's whole image, upright.
     """
     doubts = []
@@ -62,11 +62,11 @@ def frigate_doubts(size: int, labels: Sequence[str], whole: bool) -> list[str]:
 def write_for_frigate(model: Path, card: ModelCard, folder: Path) -> Path:
     """Write ``NAME/model.tflite`` and ``NAME/labelmap.txt``; NAME is the card's name.
 
-    A model file that is there already is kept as ``model.tflite.before``.
+    An existing model file is kept as ``model.tflite.before``.
 
     Args:
         model: an int8 model file.
-        card: of that file.
+        card: its card.
         folder: Frigate's ``model_cache``, or one to copy from.
 
     Returns:
@@ -107,5 +107,5 @@ classification:
 
 
 def _name(card: ModelCard) -> str:
-    """Return the card's name as a folder, a key in YAML and a part of an MQTT topic."""
+    """Return the card's name in a form for a folder, a YAML key and a part of an MQTT topic."""
     return re.sub(r"[^\w-]+", "_", card.name, flags=re.ASCII).strip("_") or "edgeclf"

@@ -54,10 +54,10 @@ def quantize(
     """Write the int8 file of a run's network and, next to it, a page that compares it with the float network.
 
     Args:
-        model: the network, with a softmax, or sigmoids for several labels, and open input size.
+        model: the network, with a softmax, or sigmoids for several labels, and with an open input size.
         config, data: the training's options and images.
         figures: evaluates the file.
-        familiarity: fits the file's familiarity; None if it is to have none.
+        familiarity: fits the file's familiarity; None for none.
         distribution: where quantization-aware training runs; its first process writes the files.
 
     Raises:

@@ -19,7 +19,7 @@ _SHOWN = 24
 
 
 def _named(labels: Sequence[str], chosen: int | tuple[int, ...]) -> str:
-    """Return the label, or several, or ``_none``."""
+    """Return one label, or several, or ``_none``."""
     if isinstance(chosen, int):
         return labels[chosen]
     present = np.zeros(len(labels), np.bool_)

@@ -1,4 +1,4 @@
-"""What a model file refuses as unfamiliar: its own images, foreign ones, and each class as if it had never seen it."""
+"""What a model file refuses as unfamiliar: its own images, foreign ones, and each class as if it were unknown."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from edgeclf_runtime.model.prototypes import comparable
 
 __all__ = ["Nearest", "Refused", "Unfamiliar", "measure_unfamiliar"]
 
-_FOREIGN = 40  # images of each kind
-_CLASSES = 12  # left out in turn: each takes a fraction of a second
+_FOREIGN = 40  # number of images of each kind
+_CLASSES = 12  # maximum number of classes left out in turn: each takes a fraction of a second
 _SHOWN, _NEAREST = 24, 3
 
 Targets = npt.NDArray[np.int64]
@@ -28,10 +28,10 @@ Targets = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Refused:
-    """How many images of a kind are refused.
+    """How many images of one kind are refused.
 
     Attributes:
-        name: of the kind, or the label of the class.
+        name: name of the kind, or label of the class.
         count: number of images.
         refused: how many have a familiarity below ``reject``.
     """
@@ -43,11 +43,11 @@ class Refused:
 
 @dataclass(frozen=True)
 class Nearest:
-    """A validation image that is wrong or unfamiliar, with the training images that are most like it.
+    """A validation image that is wrong or unfamiliar, with the training images most similar to it.
 
     Attributes:
-        row: of the image in the validation part.
-        familiarity: of the image.
+        row: row of the image in the validation part.
+        familiarity: familiarity of the image.
         answer: index of the best class.
         training: rows of the nearest images in the training part, nearest first.
         likeness: cosine similarity to each.
@@ -66,10 +66,10 @@ class Unfamiliar:
 
     Attributes:
         reject: familiarity below which an image is refused.
-        own: of the validation images.
-        foreign: of each kind of foreign images.
-        left_out: of each class's validation images, with a familiarity that was fitted without the class.
-        nearest: validation images to look at, the most confident wrong answers and the least familiar first.
+        own: result for the validation images.
+        foreign: result for each kind of foreign images.
+        left_out: result for each class's validation images, with a familiarity fitted without the class.
+        nearest: validation images to review, most confident wrong answers and least familiar ones first.
     """
 
     reject: float
@@ -97,8 +97,8 @@ def measure_unfamiliar(
         classifier: the file, opened with its features.
         fitted: its familiarity.
         train, validation: the file's evaluations, with features.
-        labels: of the model.
-        groups: of near-duplicates among the training images, int64 ``[images]``; -1 for none.
+        labels: labels of the model.
+        groups: groups of near-duplicates among the training images, int64 ``[images]``; -1 for none.
     """
     assert train.features is not None
     assert validation.features is not None
@@ -118,7 +118,7 @@ def _familiarities(fitted: Familiarity, features: npt.NDArray[np.float32]) -> np
 
 
 def _refused(familiar: npt.NDArray[np.float64]) -> tuple[int, int]:
-    """Return the number of images, and of those that are refused."""
+    """Return the number of images, and of refused ones."""
     return len(familiar), int((familiar < REJECT).sum())
 
 
@@ -148,7 +148,7 @@ def _left_out(train: Measurement, validation: Measurement, label: int, name: str
 def _nearest(
     train: Measurement, validation: Measurement, familiar: npt.NDArray[np.float64], scale: float
 ) -> list[Nearest]:
-    """Return the validation images that are wrong or refused, with what they look most like."""
+    """Return the validation images that are wrong or refused, with what they resemble most."""
     assert train.features is not None
     assert validation.features is not None
     chosen, best = validation.scores.argmax(axis=1), validation.scores.max(axis=1)

@@ -1,4 +1,4 @@
-"""What is brought to a device: a model file and an archive of wheels, each named by its digest."""
+"""What is copied to a device: a model file and an archive of wheels, each named by its digest."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Bundle:
     """The files of a deployment, on this machine.
 
     Attributes:
-        model: path of a copy of the model file, which is named by its digest.
-        model_name: name for display.
+        model: path of a copy of the model file, named by its digest.
+        model_name: name of the model, for display.
         model_digest: SHA-256 of the model file.
-        model_bytes: its size.
-        model_time: when it was written, in seconds since 1970; no device's clock should be before.
+        model_bytes: size of the model file.
+        model_time: when it was written, in seconds since 1970; a device's clock must not be earlier.
         archive: path of a tar archive of the wheels.
         archive_digest: SHA-256 of the archive.
-        archive_bytes: its size.
+        archive_bytes: size of the archive.
         wheels: names of the wheels in it.
         version: version of the runtime.
         offline: whether the archive also has everything that the runtime depends on.
@@ -64,9 +64,9 @@ def make_bundle(
     Args:
         model: the model file, which is read and checked.
         folder: existing folder for these files.
-        wheels: folder with the runtime's wheel, and with others that are to be preferred; None to make the wheel
-            from the installed runtime.
-        offline: folder with all wheels that the device needs; None to take them from the device's package index.
+        wheels: folder with the runtime's wheel, and any others to prefer; None to make the wheel from the installed
+            runtime.
+        offline: folder with all wheels that the device needs; None to use the device's package index.
         key: public key that must have signed the model; None for any.
 
     Raises:
@@ -101,7 +101,7 @@ def make_bundle(
 
 
 def _kept(folder: Path, content: bytes, suffix: str) -> Path:
-    """Write a file that is named by its SHA-256, unless it is there: hosts are prepared in parallel."""
+    """Write a file named by its SHA-256, unless it exists: hosts are prepared in parallel."""
     path = folder / f"{hashlib.sha256(content).hexdigest()}{suffix}"
     if not path.exists():
         hidden = folder / f".{path.name}.{os.getpid()}"
@@ -111,7 +111,7 @@ def _kept(folder: Path, content: bytes, suffix: str) -> Path:
 
 
 def _wheels(wheels: Path | None, offline: Path | None, temporary: Path) -> list[Path]:
-    """Return the wheels by name; one of ``wheels`` goes before one of ``offline`` with the same name."""
+    """Return the wheels by name; those in ``wheels`` take precedence over those in ``offline``."""
     chosen: dict[str, Path] = {}
     for folder in filter(None, (offline, wheels)):
         if not folder.is_dir():
@@ -133,7 +133,7 @@ def _version(files: list[Path]) -> str:
 
 
 def _archive(files: list[Path]) -> bytes:
-    """Return a tar archive that depends on names and contents only."""
+    """Return a tar archive that depends only on names and contents."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for file in files:

@@ -1,4 +1,4 @@
-"""The connection of Ansible to a device."""
+"""Ansible's connection to a device."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _ALIVE = "-o ServerAliveInterval=15 -o ServerAliveCountMax=3"
 
 
 def notice_a_lost_link(connection: Any) -> None:
-    """Let ssh end within a minute if the device does not answer; without this it may take hours."""
+    """Make ssh end within a minute if the device does not answer; otherwise it may take hours."""
     if connection.transport == "ssh":
         given = connection.get_option("ssh_extra_args") or ""
         connection.set_option("ssh_extra_args", f"{given} {_ALIVE}".strip())

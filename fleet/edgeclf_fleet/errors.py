@@ -1,7 +1,7 @@
 """The exceptions of this package, as a tree.
 
 EdgeclfError (of edgeclf_runtime)
-└── FleetError    what cannot begin: wheels, inventory, Ansible, the folder of images
+└── FleetError    a command cannot start: wheels, inventory, Ansible, the folder of images
 """
 
 from __future__ import annotations
@@ -12,4 +12,4 @@ __all__ = ["FleetError"]
 
 
 class FleetError(EdgeclfError):
-    """A command cannot begin."""
+    """A command cannot start."""

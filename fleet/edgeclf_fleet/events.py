@@ -1,4 +1,4 @@
-"""What happened on each host, in one line each, from the events that our callback plugin writes."""
+"""The outcome of each host in one line, from the events that our callback plugin writes."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def outcomes(events: Iterable[Mapping[str, Any]]) -> list[Outcome]:
     """Return the outcome of each host, in the order in which they ended.
 
     Args:
-        events: objects with ``kind``, ``host``, ``task``, and of a result ``msg`` and ``outcome``; one of the kind
-            "hosts" names all ``hosts``, of which a roll-out that stopped has not begun with some.
+        events: objects with ``kind``, ``host``, ``task``, and for a result ``msg`` and ``outcome``; one of kind "hosts"
+            names all ``hosts``, including those that a stopped roll-out did not reach.
     """
     ended: dict[str, Outcome] = {}
     begun: dict[str, str] = {}
@@ -65,7 +65,7 @@ def outcomes(events: Iterable[Mapping[str, Any]]) -> list[Outcome]:
 
 
 def comparison(event: Mapping[str, Any]) -> str:
-    """Return what two models have answered on a device, as lines; its report may be of another version, or made up."""
+    """Return the comparison of two models on a device as lines; its report may be from another version, or forged."""
     try:
         lines = report_lines(event["shadow"])
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
@@ -77,7 +77,7 @@ def why_unreachable(message: str, host: str) -> str:
     """Return why ssh did not connect, and what to do.
 
     Args:
-        message: what Ansible and ssh said.
+        message: the error of Ansible and ssh.
         host: name in the inventory.
     """
     for pattern, text in _SSH.items():
@@ -87,7 +87,7 @@ def why_unreachable(message: str, host: str) -> str:
 
 
 def _why_lost(message: str, _host: str) -> str:
-    """Return what is known of a device whose connection ended after something may have been changed there."""
+    """Return what is known about a device whose connection was lost when something may already have changed there."""
     end = "The device serves as before or finishes by itself; run the same command to find out and continue."
     return f"the connection was lost ({_last_line(message)}). {end}"
 

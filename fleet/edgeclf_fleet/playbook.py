@@ -1,4 +1,4 @@
-"""Run our role with ansible-playbook, in a temporary folder, and read what happens."""
+"""Run our role with ansible-playbook, in a temporary folder, and read its events."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class Deployment:
 
     Args:
         hosts: devices, such as "pi@kitchen" or "pi@10.0.0.7:2222".
-        inventories: inventories of Ansible, whose variables go before ours.
-        variables: of the role, for all hosts.
+        inventories: Ansible inventories, whose variables take precedence.
+        variables: variables of the role, for all hosts.
         words: further arguments of ansible-playbook.
-        tasks: name of the file of tasks in the role.
-        rollout: in which batches; None for all at once.
+        tasks: name of the role's task file.
+        rollout: the batches; None for all devices at once.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Deployment:
 
 
 def _host(text: str) -> tuple[str, dict[str, Any]]:
-    """Return a host's name and variables; the name is what ssh gets, so that ~/.ssh/config applies."""
+    """Return a host's name and variables; ssh gets the name, so that ~/.ssh/config applies."""
     user, at, address = text.rpartition("@")
     variables: dict[str, Any] = {"ansible_user": user} if at else {}
     name, colon, port = address.rpartition(":")
@@ -87,12 +87,12 @@ _NAME = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:%
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """Return the environment; what the user has set for Ansible stays, but for our own plugins."""
+    """Return the environment; the user's settings for Ansible stay, except that our plugins are used."""
     mine = {
         "ANSIBLE_PIPELINING": "1",
         "ANSIBLE_DEPRECATION_WARNINGS": "0",
         "ANSIBLE_RETRY_FILES_ENABLED": "0",
-        "PYTHONSAFEPATH": "1",  # or a file ansible.py in this folder would be run
+        "PYTHONSAFEPATH": "1",  # otherwise a file ansible.py in this folder would be run
         "PYTHONWARNINGS": "ignore",
     }
     both = {**mine, **os.environ}
@@ -116,10 +116,10 @@ def run_playbook(
     Args:
         deployment: what is done where.
         tell: called with each event as it happens.
-        verbose: show what Ansible prints.
+        verbose: show Ansible's output.
 
     Raises:
-        FleetError: Ansible ended before it began with a host: inventory, options, vault.
+        FleetError: Ansible ended before it started with a host: inventory, options, vault.
     """
     with deployment.written() as (command, folder):
         events = folder / "events"
@@ -135,7 +135,7 @@ def run_playbook(
 
 @contextmanager
 def _started(command: Sequence[str], folder: Path, output: IO[bytes] | None) -> Iterator[subprocess.Popen[bytes]]:
-    """Start Ansible with the end of a pipe: it ends with this process, also if that is killed; see the callback."""
+    """Start Ansible with one end of a pipe: it ends with this process, even if that is killed; see the callback."""
     read, write = os.pipe()
     try:
         environment = {**_environment(folder), "EDGECLF_PARENT": str(read)}
@@ -166,7 +166,7 @@ def _followed(
                 ended = True
             except subprocess.TimeoutExpired:
                 continue
-    except KeyboardInterrupt:  # Ansible got it, too, and ends; a device goes on by itself to one end or the other
+    except KeyboardInterrupt:  # Ansible got it, too, and ends; each device finishes or goes back by itself
         process.wait()
         raise
     finally:

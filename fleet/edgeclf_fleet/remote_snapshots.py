@@ -1,4 +1,4 @@
-"""What a device says of its snapshots: data from a stranger, checked before any of it is used as a path."""
+"""A device's list of snapshots: untrusted data, checked before any of it is used as a path."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["LARGEST", "RemoteSnapshot", "Wanted", "wanted"]
 LARGEST = 20_000_000
 """Largest size of an image in bytes."""
 
-_LONGEST = 4000  # characters of a path
+_LONGEST = 4000  # maximum characters of a path
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class RemoteSnapshot:
     """An image on a device.
 
     Attributes:
-        path: on the device, absolute.
-        name: what it is called here, with the device and the time.
-        size: in bytes.
-        snapshot: what its name tells.
+        path: absolute path on the device.
+        name: its name here, with the device and the time.
+        size: size in bytes.
+        snapshot: the parts of its name.
     """
 
     path: str
@@ -36,17 +36,17 @@ class RemoteSnapshot:
 
     @property
     def order(self) -> tuple[bool, float, int]:
-        """Sort key: what the network knew least comes first, and of equal ones the newest."""
+        """Sort key: the images that the network knew least come first, then the newest."""
         return not self.snapshot.unfamiliar, self.snapshot.score, -self.snapshot.number
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which images to bring.
+    """The images to copy.
 
     Attributes:
-        images: the most telling first.
-        later: number of new ones beyond the bounds.
+        images: most informative first.
+        later: number of new images beyond the limits.
         refused: number of files whose names or sizes are not those of snapshots.
     """
 
@@ -56,16 +56,16 @@ class Wanted:
 
 
 def wanted(said: Mapping[str, Any], host: str, known: Collection[str], max_images: int, max_bytes: float) -> Wanted:
-    """Return the new images, within the bounds.
+    """Return the new images, within the limits.
 
     Args:
         said: ``folder``, and ``files``: relative path and size of each.
         host: the device's name in the inventory.
-        known: names of images that came before.
-        max_images, max_bytes: bounds.
+        known: names of images that were copied before.
+        max_images, max_bytes: limits.
 
     Raises:
-        ValueError: the folder is not a path.
+        ValueError: the folder is not a valid path.
     """
     folder, files = said.get("folder"), said.get("files")
     if not isinstance(folder, str) or not isinstance(files, list) or not _is_path(folder) or folder[0] != "/":
@@ -88,7 +88,7 @@ def _checked(folder: str, host: str, file: Any) -> RemoteSnapshot | None:
     path, size = PurePosixPath(file[0]), file[1]
     if not _is_path(file[0]) or path.is_absolute() or ".." in path.parts or not 0 < size <= LARGEST:
         return None
-    # With zones their names, from CAMERA/ZONE/__unsorted, belong to the device.
+    # With zones their names, from CAMERA/ZONE/__unsorted, become part of the device's.
     device = device_name("_".join([host, *path.parts[:-2]]))
     name, snapshot = pulled_name(device, path.name), read_name(path.name)
     if name is None or snapshot is None:
@@ -97,5 +97,5 @@ def _checked(folder: str, host: str, file: Any) -> RemoteSnapshot | None:
 
 
 def _is_path(text: str) -> bool:
-    """Whether a text can be a path in a command of sftp, where a line break would begin another command."""
+    """Return whether a text can be a path in an sftp command, where a line break would start another command."""
     return 0 < len(text) <= _LONGEST and text.isprintable()

@@ -17,17 +17,17 @@ _FAILED = "(ansible_play_hosts_all | length) - (ansible_play_hosts | length)"  #
 
 @dataclass(frozen=True)
 class Rollout:
-    """How many devices at a time, and when it stops.
+    """How many devices at a time, and when to stop.
 
-    A batch of which all devices fail always stops it, as Ansible does; so one device that goes first is a canary.
+    A batch in which all devices fail always stops it, as in Ansible; so a first batch of one device is a canary.
 
     Args:
         batches: sizes of the batches, numbers or percentages of all devices, such as ("1", "10%", "100%"); the last is
             repeated.
-        max_failed: number or percentage of devices that may fail in all; "0" also stops within a batch.
+        max_failed: number or percentage of devices that may fail in total; "0" also stops within a batch.
 
     Raises:
-        UsageError: no such sizes.
+        UsageError: invalid sizes.
     """
 
     batches: tuple[str, ...]
@@ -42,7 +42,7 @@ class Rollout:
             raise UsageError(f"--max-failed {self.max_failed}: expected a number or a percentage, such as 2 or 5%.")
 
     def play(self) -> dict[str, Any]:
-        """Return what it adds to a play of Ansible."""
+        """Return what it adds to an Ansible play."""
         play: dict[str, Any] = {
             "serial": [size if size.endswith("%") else int(size) for size in self.batches],
             "pre_tasks": [

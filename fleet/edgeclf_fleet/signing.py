@@ -1,4 +1,4 @@
-"""Sign models anew that devices are to go back to."""
+"""Sign models again that devices are to go back to."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ __all__ = ["signed_anew"]
 
 
 def signed_anew(events: Iterable[Mapping[str, Any]], key: SigningKey, check: bool = False) -> dict[str, str]:
-    """Return a new statement for each model that a device would go back to, by the digest of the model.
+    """Return a new statement for each model that a device would go back to, by the model's digest.
 
-    What a device says cannot be trusted: it shows the model's present statement, and only what this key has signed
-    before is signed again. Otherwise one device that was taken over could have any model signed, for all devices.
+    A device cannot be trusted: it sends the model's current statement, and only what this key has signed before is
+    signed again. Otherwise one compromised device could have any model signed, for all devices.
 
     Args:
-        events: of the play; the ``status`` of a device has its ``statement``.
+        events: events of the play; the ``status`` of a device has its ``statement``.
         key: the private key.
-        check: sign nothing, and return an empty text for each model that would be signed. A statement must not leave
-            this machine then: with it, a device could use the model as newer than the one in use.
+        check: sign nothing, and return an empty text for each model that would be signed. No statement may leave this
+            machine then: with it, a device could use the model as newer than the current one.
     """
     version = int(time.time() * 1000)
     old = {statement.digest for statement in _shown(events) if statement.kind == MODEL and key.has_signed(statement)}
@@ -35,7 +35,7 @@ def _shown(events: Iterable[Mapping[str, Any]]) -> Iterator[Statement]:
     for event in events:
         status = event.get("status")
         text = status.get("statement") if isinstance(status, dict) else None
-        # The last line break is lost where the device strips what it prints.
+        # The final line break is lost if the device strips its output.
         statement = Statement.read(f"{text.strip()}\n".encode("utf-8", "replace")) if isinstance(text, str) else None
         if statement is not None:
             yield statement

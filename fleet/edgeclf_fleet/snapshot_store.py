@@ -1,9 +1,9 @@
-"""The folder to which snapshots are pulled, and the memory of all that ever came to it.
+"""The folder that snapshots are copied to, and the record of all that ever arrived.
 
 FOLDER/NAME.jpg                       new images, to be sorted
-FOLDER/.pulled/DEVICE/NAME.jpg        complete images that were not yet compared
-FOLDER/.pulled/DEVICE/.NAME.*.part    an image that is on its way
-FOLDER/.pulled/images.db              what came, also what was sorted away or discarded since
+FOLDER/.pulled/DEVICE/NAME.jpg        complete images that were not compared yet
+FOLDER/.pulled/DEVICE/.NAME.*.part    an image in transfer
+FOLDER/.pulled/images.db              what arrived, including what was sorted or discarded since
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Arrivals:
     """Where the images of one device arrive.
 
     Args:
-        folder: to which images are pulled.
+        folder: the folder that images are copied to.
         host: the device's name in the inventory.
     """
 
@@ -56,11 +56,11 @@ class Arrivals:
         self._database = folder / _HIDDEN / "images.db"
         self.folder = folder / _HIDDEN / f"{device_name(host)}-{mark}"
         self.folder.mkdir(parents=True, exist_ok=True)
-        for left in self.folder.glob(".*.part"):  # of a command that was killed
+        for left in self.folder.glob(".*.part"):  # left by a killed command
             left.unlink(missing_ok=True)
 
     def known(self) -> set[str]:
-        """Return the names of the images that came, from any device, or that wait here."""
+        """Return the names of the images that arrived, from any device, or that wait here."""
         waiting = {path.name for path in self.folder.glob("*.jpg")}
         if not self._database.exists():
             return waiting
@@ -68,8 +68,8 @@ class Arrivals:
             return waiting | {name for (name,) in database.execute("select name from images")}
 
     def part(self, name: str) -> Path:
-        """Return the path of an image that is on its way."""
-        return self.folder / f".{name}.{os.getpid()}.part"  # a process of a killed command may still write its own
+        """Return the path of an image in transfer."""
+        return self.folder / f".{name}.{os.getpid()}.part"  # a process of a killed command may still be writing its own
 
     def complete(self, name: str) -> Path:
         """Return the path of an image that has arrived."""
@@ -78,7 +78,7 @@ class Arrivals:
 
 @dataclass(frozen=True)
 class Adopted:
-    """What became of images that arrived: numbers of ``new`` ones, of ``copies`` and of ``damaged`` files."""
+    """What became of arrived images: numbers of ``new`` images, ``copies`` and ``damaged`` files."""
 
     new: int = 0
     copies: int = 0
@@ -89,7 +89,7 @@ class Adopted:
 
 
 class SnapshotStore:
-    """Takes images that arrived into the folder, each once, and none that is a copy of another one.
+    """Moves arrived images to the folder, each only once, and without near-duplicates.
 
     A context manager.
 
@@ -97,7 +97,7 @@ class SnapshotStore:
         folder: created if it does not exist.
 
     Raises:
-        FleetError: the memory cannot be opened, or another command uses the folder.
+        FleetError: the record cannot be opened, or another command uses the folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -120,7 +120,7 @@ class SnapshotStore:
             raise FleetError(f"{folder / _HIDDEN / 'images.db'}: {why}") from None
 
     def adopt(self) -> Adopted:
-        """Take in all images that have arrived, also those of a command that was killed."""
+        """Take in all images that have arrived, including those of a killed command."""
         adopted = Adopted()
         for path in sorted((self._folder / _HIDDEN).glob("*/*.jpg")):
             adopted += self._take(path)
@@ -130,7 +130,7 @@ class SnapshotStore:
         known = self._database.execute("select state from images where name = ?", (path.name,)).fetchone()
         if known is None:
             known = (self._note(path),)
-        # It is noted before it is moved: if this is killed in between, the next run finds it still here.
+        # It is recorded before it is moved: if this is killed in between, the next run still finds it here.
         if known[0] == "new":
             move(path, free_path(self._folder / path.name))
         else:
@@ -138,7 +138,7 @@ class SnapshotStore:
         return Adopted(known[0] == "new", known[0] == "copy", known[0] == "damaged")
 
     def _note(self, path: Path) -> str:
-        """Note an image and return its state."""
+        """Record an image and return its state."""
         row: tuple[str, bytes | None, bytes | None] = ("damaged", None, None)
         with suppress(ImageError):
             shown = thumbnail(_pixels(path))
@@ -150,7 +150,7 @@ class SnapshotStore:
         return row[0]
 
     def close(self) -> None:
-        """Close the memory."""
+        """Close the record."""
         self._database.close()
         self._lock.close()
 
@@ -171,7 +171,7 @@ def _pixels(path: Path) -> Pixels:
 
 
 class _Seen:
-    """Thumbnails of all images that came, 1.5 KB each; those with other mean colours need not be compared."""
+    """Thumbnails of all images that arrived, 1.5 KB each; those with other mean colours need not be compared."""
 
     def __init__(self, rows: Iterator[tuple[bytes, bytes]]) -> None:
         self._thumbs: list[tuple[Pixels, npt.NDArray[np.uint8]]] = []
@@ -187,7 +187,7 @@ class _Seen:
         self._thumbs.append(shown)
 
     def has_alike(self, shown: tuple[Pixels, npt.NDArray[np.uint8]]) -> bool:
-        """Whether an image of the same scene came before."""
+        """Return whether an image of the same scene arrived before."""
         apart = np.abs(self._means[: len(self._thumbs)] - _quarters(shown[0])).mean(axis=1)
         return any_alike([self._thumbs[row] for row in np.flatnonzero(apart <= DIFFERENCE)], shown)
 

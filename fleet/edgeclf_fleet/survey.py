@@ -1,4 +1,4 @@
-"""What ``edgeclf fleet status`` shows: a row for each device, as text."""
+"""The table of ``edgeclf fleet status``: one row per device, as text."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ COLUMNS = (
 )
 """Titles of the columns."""
 
-_LABELS = 3  # labels of the day in a row
-_DIGITS = 8  # of a digest
+_LABELS = 3  # number of the day's labels in a row
+_DIGITS = 8  # digits of a digest that are shown
 _OLD = 2 * 3600.0  # seconds; a service writes its health at least every hour
-_LONGEST = 40  # characters of a text from a device in a cell
+_LONGEST = 40  # maximum characters of a device's text in a cell
 _LARGEST = 1e18
 _FILE = re.compile(r"^[^:]*\.tflite: ")  # before a reason; it would take the whole cell
 
 
 @dataclass(frozen=True)
 class DeviceStatus:
-    """How a device is.
+    """The status of a device.
 
     Attributes:
         device: name in the inventory.
-        status: what the module edgeclf_status returned; empty if the device could not be asked.
-        reason: why it could not be asked; else empty.
+        status: result of the module edgeclf_status; empty if the device could not be queried.
+        reason: why it could not be queried; else empty.
     """
 
     device: str
@@ -53,18 +53,18 @@ class DeviceStatus:
 
     @property
     def is_well(self) -> bool:
-        """Whether nothing needs a look: it runs, its camera runs, its scores are right, and it sees what it knows."""
+        """Whether nothing needs attention: it runs, its camera runs, its scores are right, its images are familiar."""
         health, conditions = self._part("health"), self._part("conditions")
         runs = bool(health) and health.get("state") == "running" and not health.get("refused")
         runs = runs or (self.status.get("service") == "none" and not health)
         return runs and self.status.get("golden") in ("ok", None) and not conditions.get("is_unlike")
 
     def as_dict(self) -> dict[str, Any]:
-        """Return all that is known, for JSON."""
+        """Return everything known, for JSON."""
         return {"device": self.device, "reason": self.reason, "is_well": self.is_well, **self.status}
 
     def row(self) -> tuple[str, ...]:
-        """Return the texts of ``COLUMNS``; an unknown value is a dash."""
+        """Return the texts of ``COLUMNS``; unknown values are dashes."""
         if not self.status:
             return (self.device, *["-"] * (len(COLUMNS) - 1))
         health, model, disk = self._part("health"), self._part("model"), self._part("disk")
@@ -88,7 +88,7 @@ class DeviceStatus:
         return part if isinstance(part, Mapping) else {}
 
     def _model(self, deployed: Mapping[str, Any]) -> str:
-        """Return the deployed model or, if another one runs, that one and where it comes from."""
+        """Return the deployed model or, if another one is running, that one and where it comes from."""
         running = self._part("running")
         if running.get("from") in (None, "deployed"):
             return _shown(deployed)
@@ -128,7 +128,7 @@ class DeviceStatus:
 
 
 def device_statuses(events: Sequence[Mapping[str, Any]]) -> list[DeviceStatus]:
-    """Return how each device is, sorted by name, from the events of the play."""
+    """Return the status of each device, sorted by name, from the events of the play."""
     found = {event["host"]: event["status"] for event in events if isinstance(event.get("status"), dict)}
     missing = {outcome.host: outcome.text for outcome in outcomes(events) if outcome.host not in found}
     reasons = {host: text.removesuffix(" Nothing was changed.") for host, text in missing.items()}
@@ -138,7 +138,7 @@ def device_statuses(events: Sequence[Mapping[str, Any]]) -> list[DeviceStatus]:
 
 
 def table(devices: Iterable[DeviceStatus]) -> list[str]:
-    """Return the lines of the table; a device that could not be asked has its reason instead of values."""
+    """Return the lines of the table; a device that could not be queried has the reason instead of values."""
     devices = list(devices)
     rows = [COLUMNS, *(device.row() for device in devices if device.status)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
@@ -151,7 +151,7 @@ def table(devices: Iterable[DeviceStatus]) -> list[str]:
 
 
 def _is_number(value: Any) -> TypeGuard[float]:
-    """Whether a value from a device is a number that can be shown; whole ones of JSON may have thousands of digits."""
+    """Return whether a device's value is a number that can be shown; JSON integers may have thousands of digits."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _LARGEST
 
 
@@ -160,6 +160,6 @@ def _shown(model: Mapping[str, Any]) -> str:
 
 
 def _text(value: Any) -> str:
-    """Return a text from a device for one cell."""
+    """Return a device's text for one cell."""
     text = plain(str(value)) if value not in (None, "") else "-"
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."

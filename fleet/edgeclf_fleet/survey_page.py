@@ -1,4 +1,4 @@
-"""The page of ``edgeclf fleet status --html``: a row for each device; one file, without scripts."""
+"""The page of ``edgeclf fleet status --html``: one row per device, in a single file without scripts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write a wheel of an installed pure Python distribution, so that a device gets the version that is used here."""
+"""Write a wheel of an installed pure Python distribution, so that a device gets the version used here."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def write_wheel(name: str, folder: Path) -> Path:
-    """Write the wheel of an installed distribution, also of an editable one.
+    """Write the wheel of an installed distribution, which may be an editable install.
 
     The same sources give the same bytes.
 

@@ -1,4 +1,4 @@
-"""``edgeclf deploy`` until it reaches a device: arguments, files, Ansible's own errors, and a port without sshd."""
+"""``edgeclf deploy`` before it reaches a device: arguments, files, Ansible's own errors, and a port without sshd."""
 
 from __future__ import annotations
 

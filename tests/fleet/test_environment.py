@@ -1,4 +1,4 @@
-"""The environment of a release is whole before it is marked as whole."""
+"""The environment of a release is complete before it is marked as complete."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from edgeclf_fleet.roles.edgeclf.module_utils.edgeclf_environment import install_environment
 from edgeclf_fleet.roles.edgeclf.module_utils.edgeclf_layout import Layout, digest_of
 
-# In place of Python: "-m venv FOLDER" makes a folder with a program that installs anything.
+# Replaces Python: "-m venv FOLDER" makes a folder with a program that installs anything.
 _PYTHON = """#!/bin/sh
 for folder; do :; done
 mkdir -p "$folder/bin"

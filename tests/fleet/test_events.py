@@ -1,4 +1,4 @@
-"""From Ansible's events to a line for each host."""
+"""One line per host from Ansible's events."""
 
 from __future__ import annotations
 

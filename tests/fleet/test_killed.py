@@ -1,4 +1,4 @@
-"""``edgeclf deploy`` is killed: Ansible, its workers and their ssh end, too."""
+"""If ``edgeclf deploy`` is killed, Ansible, its workers and their ssh end, too."""
 
 from __future__ import annotations
 

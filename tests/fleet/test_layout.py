@@ -15,7 +15,7 @@ MODELS = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("one", "t
 
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
-    """A device with three releases, each with a model and an environment of its own; the second is present."""
+    """A device with three releases, each with its own model and environment; the second is the current one."""
     layout = Layout(tmp_path / "root")
     layout.make()
     for name, digest in MODELS.items():

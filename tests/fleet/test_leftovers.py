@@ -1,4 +1,4 @@
-"""What deployments left on a device that were killed is removed by the next one, and nothing else."""
+"""What killed deployments left on a device is removed by the next one, and nothing else."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_only_what_is_ours_and_not_in_use_is_removed(tmp_path: Path) -> None:
         subprocess.run([sys.executable, own, jobs, "j92929292"], check=True, env=environment)
         assert killed.exists()
         process.communicate(b"\n")
-    until = time.monotonic() + 300  # a deployment to another device may go on here
+    until = time.monotonic() + 300  # a deployment to another device may be running here
     while killed.exists():
         assert time.monotonic() < until, "it stays"
         subprocess.run([sys.executable, own, jobs, "j92929292"], check=True, env=environment)

@@ -1,4 +1,4 @@
-"""What look.py says of a device, run as on one."""
+"""The findings of look.py, run as on a device."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LOOK = Path(edgeclf_fleet.__file__).parent / "roles" / "edgeclf" / "files" / "lo
 
 @pytest.fixture
 def asked(tmp_path: Path) -> dict[str, Any]:
-    """A deployment that this machine could take."""
+    """A deployment that this machine could accept."""
     return {
         "root": str(tmp_path / "root"),
         "manager": "none",
@@ -57,7 +57,7 @@ def test_a_suitable_device_lacks_nothing(asked: dict[str, Any], tmp_path: Path) 
     assert found["lacks"] == []
     assert found["present"] == {"environment": False, "model": False}
     (tmp_path / "root" / "environments" / found["environment"]).mkdir(parents=True)
-    assert not _found(asked)["present"]["environment"]  # cut off before it was complete
+    assert not _found(asked)["present"]["environment"]  # interrupted before it was complete
     (tmp_path / "root" / "environments" / found["environment"] / "complete").touch()
     (tmp_path / "root" / "models").mkdir()
     model = tmp_path / "root" / "models" / f"{asked['model_digest']}.tflite"

@@ -1,4 +1,4 @@
-"""What a device says of its snapshots is data from a stranger."""
+"""A device's list of snapshots is untrusted."""
 
 from __future__ import annotations
 

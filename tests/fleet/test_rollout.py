@@ -1,4 +1,4 @@
-"""A roll-out in batches with a real ansible-playbook: it stops where too many devices failed, and names the others."""
+"""A roll-out in batches with a real ansible-playbook: it stops when too many devices failed, and names the others."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _rolled_out(folder: Path, rollout: Rollout, failing: str = "", lost: str = "
     ("batches", "max_failed", "failing", "lost", "done"),
     [
         ("1,3,100%", "3", "h0", "", 0),  # the canary
-        ("1,30%,100%", "0", "h2", "", 3),  # of the second batch
+        ("1,30%,100%", "0", "h2", "", 3),  # in the second batch
         ("1,3,100%", "1", "h2", "", 9),
         ("1,3,100%", "1", "h2", "h3", 2),  # one that cannot be reached counts, too
         ("2", "10%", "h1 h2", "", 2),  # the last size is repeated

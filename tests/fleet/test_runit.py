@@ -1,4 +1,4 @@
-"""A service of runit's, with the real supervisor: a start is one of a new process."""
+"""A runit service with the real supervisor: a start means a new process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of a service, whose user may have put anything in their place, neither block nor break who reads them."""
+"""A service's files, which its user may have replaced by anything, neither block nor break their reader."""
 
 from __future__ import annotations
 

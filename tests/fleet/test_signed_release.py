@@ -1,4 +1,4 @@
-"""A device that was given a key installs models that the key has signed, and no others, also later on."""
+"""A device that was given a key installs models signed by the key, and no others, also later."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_a_device_with_a_key_refuses_what_it_has_not_signed(
 ) -> None:
     public = Path(f"{key}.pub").read_text("utf-8")
     older = sign_model(kept_model, key, tmp_path / "older")
-    one = sign_model(older, key, tmp_path / "one")  # of a signed file, so it is newer even in the same millisecond
+    one = sign_model(older, key, tmp_path / "one")  # from a signed file, so it is newer even in the same millisecond
     config = 'source = "a"\ntrusted_key = "mine"\n[gate]\nmax_fps = 5\n'
     assert bring(kept_model, config=config)[1].startswith("holds model (")
     assert "refuse models that the key has not signed" in bring(one, check=True, key=public)[1]
@@ -163,10 +163,10 @@ def test_a_model_that_the_key_has_not_signed_is_refused_before_any_device(
 ) -> None:
     (tmp_path / "run.toml").write_text('source = "0"\nupdate = "https://example.org"\n', "utf-8")
     words = ["deploy", str(kept_model), "pi@nowhere.invalid", "--key"]
-    words[3:3] = ["--config", str(tmp_path / "run.toml")]  # the key that updates need is brought, too
+    words[3:3] = ["--config", str(tmp_path / "run.toml")]  # the key that updates require is copied, too
     done = CliRunner().invoke(cli, [*words, f"{key}.pub"])
     assert (done.exit_code, "is not signed, but" in done.output) == (1, True), done.output
-    done = CliRunner().invoke(cli, [*words, str(key)])  # of a private key, the public one beside it is meant
+    done = CliRunner().invoke(cli, [*words, str(key)])  # a private key stands for the public one next to it
     assert (done.exit_code, f"but {key}.pub requires a signature" in done.output) == (1, True), done.output
     Path(f"{key}.pub").unlink()
     done = CliRunner().invoke(cli, [*words, str(key)])
@@ -192,7 +192,7 @@ def test_a_device_goes_back_to_its_former_release_and_a_second_run_changes_nothi
     assert (current / "run.toml").read_text("utf-8") == 'source = "a"\n'
     present = f"nothing to do: model ({_digest(kept_model)[:8]}) is already in use."
     assert go_back() == go_back(_digest(kept_model)[:8]) == (False, present)
-    assert go_back(_digest(two)[:10])[0]  # by its name it goes forward again
+    assert go_back(_digest(two)[:10])[0]  # by its digest it goes forward again
     with pytest.raises(ReleaseError, match=r"no release with the model abc123 is kept on this device, only .*two \("):
         go_back("abc123")
 
@@ -237,7 +237,7 @@ def test_what_a_switch_that_was_cut_off_brought_is_not_taken_over(
     bring(models[0], config='source = "a"\n', key=public)
     before = layout.current
     bring(models[1], config='source = "b"\n', key="none")
-    layout.note_pending(before, None)  # as if it had been killed before it was settled
+    layout.note_pending(before, None)  # as if killed before it was settled
     bring(models[2])
     settings = tomllib.loads((layout.link / "run.toml").read_text("utf-8"))
     assert settings == {"source": "a", "trusted_key": str(layout.link.resolve() / "trusted.pub")}
@@ -261,7 +261,7 @@ def test_the_updates_of_a_service_are_found(tmp_path: Path, kept_model: Path, mo
     monkeypatch.setenv("STATE_DIRECTORY", str(state))
     folder, stem = kept_beside(layout.link / "model.tflite")
     arrived = folder / f"{stem}-update.tflite"
-    for model in (layout.link / "model.tflite", arrived):  # a copy of the deployed model is no update
+    for model in (layout.link / "model.tflite", arrived):  # a copy of the deployed model is not an update
         model.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(kept_model, model)
         LastGood(model).keep(version(model), ["a"])
@@ -280,7 +280,7 @@ def test_root_imports_nothing_from_a_folder_of_others(
 ) -> None:
     layout = Layout(root)
     bring(kept_model)
-    for folder in (layout.data, tmp_path / "home"):  # of the service's user, and of the one who connects
+    for folder in (layout.data, tmp_path / "home"):  # of the service's user, and of the user who connects
         folder.mkdir(exist_ok=True)
         for name in ("edgeclf_runtime", "click", "json"):
             (folder / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'a').write({name!r})\n", "utf-8")

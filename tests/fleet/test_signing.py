@@ -1,4 +1,4 @@
-"""A roll-back signs models anew that the key has signed before, whatever a device says."""
+"""A roll-back only signs models again that the key has signed before, whatever a device says."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_a_device_gets_nothing_signed_that_the_key_has_not_signed_before(tmp_pat
         replace(old, version=2, signature=bytes(64)),
         other.statement(MODEL, EVIL, 1),
         replace(other.statement(MODEL, EVIL, 1), key=mine.fingerprint),
-        mine.statement(UPDATE, EVIL, 1),  # about the description of an update, not about a model
+        mine.statement(UPDATE, EVIL, 1),  # about an update's description, not about a model
     ]
     events = [_event(lie.to_bytes().decode()) for lie in lies]
     events += [_event(odd) for odd in ("", "x", 5, None, f"{old.to_bytes().decode()}digest {EVIL}\n")]

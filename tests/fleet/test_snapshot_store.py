@@ -1,4 +1,4 @@
-"""Images that arrived: each is taken in once, no copy, nothing half, whenever it is killed."""
+"""Arrived images: each is taken in once, without copies or partial files, whenever it is killed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_each_image_is_taken_in_once_and_no_copy(tmp_path: Path) -> None:
         assert store.adopt() == Adopted()
     assert sorted(path.name for path in tmp_path.glob("*.jpg")) == [_name(0), _name(1), _name(3)]
     assert list(arrivals.folder.iterdir()) == []
-    for path in tmp_path.glob("*.jpg"):  # sorted away, or discarded
+    for path in tmp_path.glob("*.jpg"):  # sorted or discarded
         path.unlink()
     assert Arrivals(tmp_path, "pi@kitchen").known() == {_name(number) for number in (0, 1, 2, 3, 9)}
     other = Arrivals(tmp_path, "pi@yard")

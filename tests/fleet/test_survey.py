@@ -1,4 +1,4 @@
-"""The table of ``edgeclf fleet status``, from what devices answer: data from strangers."""
+"""The table of ``edgeclf fleet status``, from devices' answers, which are untrusted."""
 
 from __future__ import annotations
 

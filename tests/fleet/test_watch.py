@@ -1,4 +1,4 @@
-"""What is taken for a service that works, with real processes in place of a service."""
+"""Which services count as working, with real processes in place of a service."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edgeclf_fleet.roles.edgeclf.module_utils.edgeclf_watch import Bounds, is_we
 
 
 class Supervisor(Manager):
-    """Starts a process, and another one whenever it has ended."""
+    """Starts a process, and another one whenever it has exited."""
 
     seconds = "60"
 
@@ -78,7 +78,7 @@ def test_a_crash_of_the_version_before_is_not_held_against_it(supervisor: Superv
     crashed = supervisor.child
     watched: list[int] = []
 
-    def process() -> int:  # the old one is seen once, then it has ended and the new one answers
+    def process() -> int:  # the old one is seen once, then it has exited and the new one answers
         watched.append(Supervisor.process(supervisor))
         if len(watched) == 1:
             crashed.kill()

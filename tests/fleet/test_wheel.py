@@ -1,4 +1,4 @@
-"""A wheel that is made from the installed runtime."""
+"""A wheel made from the installed runtime."""
 
 from __future__ import annotations
 

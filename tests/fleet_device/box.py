@@ -1,4 +1,4 @@
-"""A device with a root filesystem and processes of its own: this machine's files, and its changes in a layer above."""
+"""A device with its own root filesystem and processes: this machine's files, with its changes in an overlay."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class Box(Device):
     """One device; its power can be cut, and it boots again with what was on its disk.
 
     Args:
-        folder: existing folder for all of it.
-        image: another box, which is off: what is on its disk is there from the start.
-        size: of its disk, which is a filesystem in memory, such as "700M".
+        folder: existing folder for everything.
+        image: another box, which is off: its disk's contents are the initial ones.
+        size: size of its disk, which is a filesystem in memory, such as "700M".
     """
 
     def __init__(self, folder: Path, image: Box | None = None, size: str = "2G") -> None:
@@ -60,7 +60,7 @@ class Box(Device):
         self.boot()
 
     def boot(self) -> None:
-        """Turn it on; until its sshd listens."""
+        """Turn it on, and wait until its sshd listens."""
         command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", _BOOT]
         with (self.folder / "log").open("a") as log:
             process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log, start_new_session=True)
@@ -94,12 +94,12 @@ class Box(Device):
         return content if Path(f"/proc/{self._init}/root/proc/{content['process']}").exists() else {}
 
     def answers(self) -> list[dict[str, Any]]:
-        """Return all that its service has answered, as the sink ``jsonl`` wrote it to answers.jsonl."""
+        """Return all answers of its service, as the sink ``jsonl`` wrote them to answers.jsonl."""
         lines = (self.root / "data/answers.jsonl").read_text("utf-8").splitlines()
         return [item for item in map(_read, lines) if "answer" in item]
 
     def answer_since(self, moment: float) -> str:
-        """Return its newest answer if it is not from before this time, in seconds since 1970; else ""."""
+        """Return its newest answer, unless it is from before this time, in seconds since 1970; else ""."""
         try:
             with (self.root / "data/answers.jsonl").open("rb") as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
@@ -110,7 +110,7 @@ class Box(Device):
         return str(found[-1]["answer"]) if found else ""
 
     def running(self, *parts: str) -> list[int]:
-        """Return the processes, by their numbers here, whose command has one of these parts."""
+        """Return the processes whose command has one of these parts, by their numbers here."""
         found = []
         for number in below(self._init):
             with suppress(OSError):
@@ -119,18 +119,18 @@ class Box(Device):
         return found
 
     def is_being_deployed_to(self) -> bool:
-        """Whether a deployment goes on, here or on it."""
+        """Return whether a deployment is running, here or on it."""
         mine = str(self._inventory).encode()
         commands = (path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists())
         return any(mine in command for command in commands) or bool(self.running("AnsiballZ"))
 
     def settled(self) -> set[str]:
-        """Wait until nothing deploys to it any more; return what is then in its own folders, see ``written``."""
+        """Wait until no deployment to it is running; return the contents of its own folders, see ``written``."""
         self.wait(lambda: not self.is_being_deployed_to())
         return self.written()
 
     def written(self) -> set[str]:
-        """Return what is in its own folders, without what the service writes and what is in environments."""
+        """Return the contents of its own folders, without the service's files and environments."""
         command = ["find", *_OWN, "-mindepth", "1", "(", *_BESIDE, ")", "-prune", "-o", "-printf", "%p\n"]
         there = f"/proc/{self._init}/root"
         done = subprocess.run(command, cwd=there, capture_output=True, text=True, check=True)

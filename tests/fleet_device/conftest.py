@@ -1,4 +1,4 @@
-"""A device that answers, and models to deploy to it."""
+"""A running device, and models to deploy to it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def config(camera: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def telling(config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Settings of a service that always answers, and keeps all answers; see ``Box.answers``."""
+    """Settings of a service that always answers, and records all answers; see ``Box.answers``."""
     path = tmp_path_factory.mktemp("telling") / "run.toml"
     path.write_text(f"{config.read_text()}{ALL_ANSWERS}", "utf-8")
     return path
@@ -64,7 +64,7 @@ def telling(config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def image(models: dict[str, Path], telling: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
-    """A device that is off; on its disk is the service of the model "one", deployed from nothing."""
+    """A device that is off; its disk has the service of the model "one", from a first deployment."""
     if reason := lacking(boxes=True):
         pytest.skip(reason)
     with closing(Box(tmp_path_factory.mktemp("image"))) as box:
@@ -78,7 +78,7 @@ def image(models: dict[str, Path], telling: Path, tmp_path_factory: pytest.TempP
 
 @pytest.fixture
 def box(image: Box, tmp_path: Path) -> Iterator[Box]:
-    """A device like that one, which answers."""
+    """A device like that one, running."""
     with closing(Box(tmp_path, image)) as box:
         box.wait(lambda: box.answer_since(0))
         yield box

@@ -48,7 +48,7 @@ class Ended:
 
 @dataclass
 class Device:
-    """One device; everything of it is in a folder, and its processes end with ``close``."""
+    """One device; all its files are in a folder, and its processes end with ``close``."""
 
     folder: Path
     port: int = field(default_factory=free_port)
@@ -78,11 +78,11 @@ class Device:
         self.known.write_text(self.known_line(self.folder / "host.pub"), "utf-8")
 
     def known_line(self, public: Path, port: int = 0) -> str:
-        """Return the line of a known_hosts file with this key for the device, or for what it has at another port."""
+        """Return the line of a known_hosts file with this key for the device, or for another port of it."""
         return f"[127.0.0.1]:{port or self.port} {' '.join(public.read_text().split()[:2])}\n"
 
     def know(self, port: int) -> None:
-        """Take its key at another port, too, such as a relay's."""
+        """Accept its key at another port, too, such as a relay's."""
         self.known.write_text(self.known.read_text() + self.known_line(self.folder / "host.pub", port), "utf-8")
 
     def deploy(self, model: Path, *words: object, **variables: Any) -> Ended:
@@ -106,11 +106,11 @@ class Device:
         return process.returncode, dict(line.split(": ", 1) for line in lines)
 
     def begin(self, model: Path, *words: object, **variables: Any) -> subprocess.Popen[str]:
-        """Begin a deployment."""
+        """Start a deployment."""
         return self.begin_all(model, {"box": variables}, *words)
 
     def begin_all(self, model: Path, hosts: dict[str, dict[str, Any]], *words: object) -> subprocess.Popen[str]:
-        """Begin a deployment under several names, each with its variables."""
+        """Start a deployment under several names, each with its variables."""
         self.write_inventory(hosts)
         return self._started("deploy", model, "--inventory", self._inventory, *words)
 
@@ -140,7 +140,7 @@ class Device:
         }
 
     def write_inventory(self, hosts: dict[str, dict[str, Any]]) -> None:
-        """Write the inventory of the next command: hosts, and what is special to each."""
+        """Write the inventory of the next command: hosts, with each one's own variables."""
         content = {"all": {"hosts": hosts, "vars": self.variables()}}
         self._inventory.write_text(yaml.safe_dump(content), "utf-8")
 
@@ -155,12 +155,12 @@ class Device:
         return Ended(process.returncode, output.strip(), output + errors)
 
     def begin_fleet(self, hosts: dict[str, dict[str, Any]], command: str, *words: object) -> subprocess.Popen[str]:
-        """Begin a command of ``edgeclf fleet``."""
+        """Start a command of ``edgeclf fleet``."""
         self.write_inventory(hosts)
         return self._started("fleet", command, "--inventory", self._inventory, *words)
 
     def cut_off(self) -> None:
-        """End all connections, as a link does that is lost."""
+        """End all connections, like a lost link."""
         kill(*below(self._processes[0].pid))
 
     def _started(self, *words: object) -> subprocess.Popen[str]:
@@ -171,7 +171,7 @@ class Device:
         )
 
     def health(self) -> dict[str, Any]:
-        """Return the health of the service, of the process that runs now; empty if there is none."""
+        """Return the health of the service's current process; empty if there is none."""
         try:
             content: dict[str, Any] = json.loads((self.root / "state/edgeclf-models/edgeclf/health.json").read_text())
         except OSError:
@@ -180,14 +180,14 @@ class Device:
 
     @staticmethod
     def wait(what: Callable[[], object], seconds: float = 240) -> None:
-        """Wait until something is so."""
+        """Wait until a condition holds."""
         until = time.monotonic() + seconds
         while not what():
             assert time.monotonic() < until, "it did not come"
             time.sleep(0.1)
 
     def tree(self) -> list[str]:
-        """Return what is installed, without what the service writes."""
+        """Return what is installed, without the service's files."""
         parts = ("", "environments", "models", "releases", "incoming")
         return sorted(str(path.relative_to(self.root)) for name in parts for path in (self.root / name).glob("*"))
 
@@ -208,12 +208,12 @@ def kill(*numbers: int) -> None:
 
 
 def kill_all(number: int) -> None:
-    """Kill a process with all that it has started; Ansible's have sessions of their own."""
+    """Kill a process and all that it started; Ansible's have their own sessions."""
     kill(*below(number), number)
 
 
 def below(number: int) -> list[int]:
-    """Return the numbers of the processes that a process has started, and of theirs."""
+    """Return the numbers of a process's descendants."""
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
@@ -224,7 +224,7 @@ def below(number: int) -> list[int]:
 
 
 def processes(is_meant: Callable[[list[bytes]], bool]) -> list[int]:
-    """Return the numbers of this machine's processes that are meant, by the words of their commands."""
+    """Return the numbers of this machine's processes that are selected by the words of their commands."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""What deployments to a real sshd need of this machine: asked before anything is built for them.
+"""What deployments to a real sshd need on this machine: checked before anything is built for them.
 
 ``python tests/fleet_device/needs.py`` fails if something is missing; it needs no packages.
 """
@@ -17,7 +17,7 @@ _PROGRAMS = ("sshd", "ssh", "ssh-keygen", "runsvdir", "sv", "svlogd", "faketime"
 
 
 def lacking(boxes: bool = False) -> str:
-    """Return why the tests, or those of devices with a root filesystem of their own, cannot run; empty if they can."""
+    """Return why the tests, or those of devices with their own root filesystem, cannot run; empty if they can."""
     missing = [program for program in _PROGRAMS if shutil.which(program, path=PATH) is None]
     if missing:
         return f"no {', '.join(missing)}: apt-get install {_PACKAGES}"

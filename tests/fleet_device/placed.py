@@ -1,4 +1,4 @@
-"""A device on which a release is in place without a deployment: with this environment, and no service."""
+"""A device with a release installed without a deployment: with this environment, and no service."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NO_SERVICE = {"edgeclf_service_manager": "none"}
 
 
 def place(device: Device, model: Path, config: str) -> Layout:
-    """Put a release in place, as a deployment leaves it."""
+    """Install a release as a deployment would."""
     layout = Layout(device.root)
     layout.make()
     digest = hashlib.sha256(model.read_bytes()).hexdigest()

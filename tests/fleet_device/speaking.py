@@ -1,4 +1,4 @@
-"""Models whose answers tell which of them gave them."""
+"""Models whose answers show which of them gave them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models that no device may serve: each answer that it gave is looked at in the end."""
+"""Models that no device may serve: at the end, each of its answers is checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A disk that fills up in the middle of a deployment."""
+"""A disk that fills up during a deployment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def small(image: Box, tmp_path: Path) -> Box:  # type: ignore[misc]
 
 
 def _mended(small: Box, models: dict[str, Path]) -> None:
-    """Check that with space again it answers within a minute, and is deployed to as ever."""
+    """Check that with space again it answers within a minute, and can be deployed to as before."""
     (small.changes / "filler").unlink(missing_ok=True)
     moment = time.time()
     small.wait(lambda: small.answer_since(moment), 60)

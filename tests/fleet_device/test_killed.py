@@ -1,6 +1,6 @@
-"""SIGKILL of either side while a model is deployed: the device goes on to answer, with the old model or the new one.
+"""SIGKILL of either side during a deployment: the device keeps answering, with the old model or the new one.
 
-``EDGECLF_ROUNDS`` moments of each side, 50 by default. Each answer that the device gave is looked at in the end.
+``EDGECLF_ROUNDS`` moments for each side, 50 by default. At the end, each answer of the device is checked.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ Victim = Callable[[Box, int], None]
 
 
 def _command(box: Box, number: int) -> None:
-    """``edgeclf deploy`` alone, with which its Ansible ends."""
+    """Return only ``edgeclf deploy``, with which its Ansible ends."""
     kill(number)
 
 
 def _playbook(box: Box, number: int) -> None:
-    """Everything here: the command, Ansible, its workers and ssh."""
+    """Return everything here: the command, Ansible, its workers and ssh."""
     kill_all(number)
 
 
@@ -38,7 +38,7 @@ def _link(box: Box, number: int) -> None:
 
 
 def _deployment(box: Box, number: int) -> None:
-    """What deploys on the device, and what it has started: pip, verify, bench."""
+    """Return the deploying process on the device, and what it started: pip, verify, bench."""
     for module in box.running("AnsiballZ", "async_wrapper"):
         kill_all(module)
 

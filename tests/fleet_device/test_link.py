@@ -1,4 +1,4 @@
-"""A deployment over a bad link: slow, with losses, cut or silent in the middle."""
+"""A deployment over a bad link: slow, lossy, cut or silent halfway."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _ended(box: Box, relay: Relay, model: Path) -> Ended:
 
 
 def _settles(box: Box, models: dict[str, Path]) -> None:
-    """Until the device has come to one end or the other: it answers, and what is deployed again is served."""
+    """Wait until the device has finished or gone back: it answers, and the model deployed again is served."""
     box.settled()
     moment = time.time()
     box.wait(lambda: box.answer_since(moment), 60)
@@ -47,7 +47,7 @@ def test_a_slow_link_with_losses_and_cuts(box: Box, relay: Relay, models: dict[s
         assert box.deploy(models["one"]).status == 0
         fresh = speaking(
             models["two"], tmp_path / f"{share}.tflite", f"two {share}"
-        )  # the device has the others already
+        )  # the device already has the others
         relay.passed, relay.cut_at = 0, round(share * whole)
         ended = _ended(box, relay, fresh)
         assert relay.cut_at == 0, "it was not cut"

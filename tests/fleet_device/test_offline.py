@@ -26,7 +26,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Device]:
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with all wheels that the device's Python needs, as docs/deploy.md says to make it."""
+    """A folder with all wheels that the device's Python needs, made as in docs/deploy.md."""
     folder = tmp_path_factory.mktemp("wheels")
     runtime = write_wheel("edgeclf-runtime", folder)
     version = "import sys; print('%d.%d' % sys.version_info[:2])"
@@ -50,7 +50,7 @@ def test_all_of_the_runtime_comes_from_the_folder(
             (fewer / file.name).symlink_to(file)
     ended = bare.deploy(models["one"], "--offline", fewer, **NO_SERVICE)
     assert "The offline folder has no wheel of click for " in ended.text
-    assert not bare.root.exists()  # it is said before anything is changed
+    assert not bare.root.exists()  # reported before anything is changed
     ended = bare.deploy(models["one"], "--offline", wheels, **NO_SERVICE)
     assert ended.text.startswith("box: holds one ("), ended.printed
     installed = bare.root / "current" / "environment" / "lib"
@@ -66,7 +66,7 @@ def test_what_pip_misses_in_the_folder_is_said_and_nothing_is_left(
 ) -> None:
     before = bare.tree()
     for file in wheels.iterdir():
-        if _name(file) != "h11":  # which the page needs
+        if _name(file) != "h11":  # the page needs it
             (tmp_path / file.name).symlink_to(file)
     ended = bare.deploy(models["two"], "--offline", tmp_path, **NO_SERVICE)
     assert ended.status == 1

@@ -1,4 +1,4 @@
-"""The role in a playbook of one's own, with variables of its inventory and settings that are encrypted."""
+"""The role in a user's playbook, with variables from the inventory and encrypted settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``edgeclf fleet pull`` over a real sshd: two devices, again, bounded, killed, cut off, and by a hostile one."""
+"""``edgeclf fleet pull`` over a real sshd: two devices, repeated, limited, killed, cut off, and a hostile one."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_only_new_images_come_and_no_copies(machine: Device, hosts: dict[str, An
     assert "yard: 2 new images, " in ended.text
     assert ended.text.splitlines()[-2:] == [f"{new}: 5 new images", f"Next: edgeclf sort {new} --into photos"]
     assert _images(new) == ["kitchen 1", "kitchen 2", "kitchen 3", "yard 4", "yard 5"]
-    for path in new.glob("*.jpg"):  # sorted away
+    for path in new.glob("*.jpg"):  # sorted
         path.unlink()
     _store(_kitchen(machine), 7)
     seen_before = (_kitchen(machine) / "20261128-193007-000-glass-0.50-000007.jpg").read_bytes()
@@ -128,7 +128,7 @@ def test_a_hostile_device_reaches_no_file_here(machine: Device, hosts: dict[str,
     snapshot = "20261128-193000-000-glass-0.50-000001.jpg"
     other = snapshot.replace("000001", "000002")
     (_yard(machine) / snapshot).touch()
-    os.truncate(_yard(machine) / snapshot, 1 << 30)  # larger than it was said to be
+    os.truncate(_yard(machine) / snapshot, 1 << 30)  # larger than reported
     (_yard(machine) / other).symlink_to("/dev/zero")
     _store(_yard(machine), 3)
     good = next(_yard(machine).glob("*3.jpg"))

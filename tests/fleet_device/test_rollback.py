@@ -1,4 +1,4 @@
-"""Going back, and a roll-out in batches, over a real sshd."""
+"""Roll-backs, and a roll-out in batches, over a real sshd."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_a_rollout_stops_and_goes_on_where_it_was_stopped(
 ) -> None:
     installed = (device.root / "current" / "environment").resolve()
     hosts: dict[str, dict[str, Any]] = {}
-    for number in range(10):  # each with a root of its own, and with the runtime that is installed on the device
+    for number in range(10):  # each with its own root, and with the runtime installed on the device
         python = tmp_path / str(number) / "environments" / installed.name / "bin" / "python"
         python.parent.mkdir(parents=True)
         python.write_text(f'#!/bin/sh\nexec {shlex.quote(str(installed / "bin" / "python"))} "$@"\n', "utf-8")
@@ -46,7 +46,7 @@ def test_a_rollout_stops_and_goes_on_where_it_was_stopped(
     assert not any((tmp_path / str(number) / "current").exists() for number in (2, *range(4, 10)))
 
     del hosts["h2"]["edgeclf_latency_ms"]
-    hosts["h2"]["edgeclf_root"] = hosts["h0"]["edgeclf_root"]  # its environment was removed with the failure
+    hosts["h2"]["edgeclf_root"] = hosts["h0"]["edgeclf_root"]  # its environment was removed after the failure
     written = {name: (tmp_path / name / "current" / "release.json").stat().st_ctime_ns for name in "013"}
     status, lines = device.roll_out(models["one"], hosts, *words)
     assert status == 0, lines

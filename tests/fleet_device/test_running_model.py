@@ -1,4 +1,4 @@
-"""``edgeclf fleet status`` shows which model runs, also if the service has brought another one itself."""
+"""``edgeclf fleet status`` shows which model is running, even if the service fetched another one itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.signing import edgeclf, key_pairs, sign_model
 
 @pytest.fixture
 def updating(device: Device, models: dict[str, Path], config: Path, tmp_path: Path) -> Iterator[Device]:
-    """The device with a signed model "one", whose service looks for updates in the folder "stick"."""
+    """The device with a signed model "one", whose service checks for updates in the folder "stick"."""
     keys, own = key_pairs(tmp_path), tmp_path / "run.toml"
     own.write_text(f'update = "{tmp_path / "stick"}"\nupdate_every = 0.5\n{config.read_text()}', "utf-8")
     signed = sign_model(models["one"], keys / "mine", tmp_path / "one.tflite")

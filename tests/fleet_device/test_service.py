@@ -1,4 +1,4 @@
-"""A model that is deployed, replaced, refused, and taken back, on a service that runs."""
+"""A model that is deployed, replaced, refused, and restored, on a running service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A new model runs beside the one of a service before it is deployed, over a real sshd."""
+"""A new model runs next to a service's before it is deployed, over a real sshd."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def other(models: dict[str, Path], tmp_path: Path) -> Path:
 
 
 def test_a_model_that_agrees_is_switched_to_after_its_trial(device: Device, agreeing: Path) -> None:
-    """Meanwhile the service tells of it and goes on.
+    """Meanwhile the service reports the trial and keeps running.
 
-    The camera shows noise, on which two labels often have the same score: then the answer before stays, which may be
-    another in the trial, as it began later.
+    The camera shows noise, for which two labels often have the same score: then the previous answer stays, which may be
+    a different one in the trial, as it started later.
     """
     process = device.health()["process"]
     with device.begin(agreeing, "--shadow", "15s") as deployment:
@@ -72,7 +72,7 @@ def test_a_model_that_disagrees_is_not_switched_to_and_its_images_are_there(
     images = list((device.root / "shadow" / "__unsorted").glob("*.jpg"))
     assert 1 <= len(images) <= 50
     assert "with different answers: " in ended.text
-    # The same command goes on to the end if that is what is wanted.
+    # The same command completes the deployment if that is wanted.
     assert device.deploy(other, "--shadow", "5s", "--min-agreement", "0").status == 0
 
 
@@ -91,7 +91,7 @@ def test_what_ends_a_trial_leaves_the_service_as_it_was(end: str, device: Device
     }
     assert reason[end] in errors
     assert errors.strip().endswith("one is still in use.")
-    device.wait(lambda: device.health().get("frames"))  # runit has started the service again
+    device.wait(lambda: device.health().get("frames"))  # runit has restarted the service
     assert (device.health()["process"] == process) == (end == "the new model crashes")
     assert set(device.tree()) - {"shadow"} == set(before) - {"shadow"}
 

@@ -1,4 +1,4 @@
-"""``edgeclf run --update`` over HTTPS and a bad link: slow, with losses, cut and silent in the middle of a file."""
+"""``edgeclf run --update`` over HTTPS and a bad link: slow, lossy, cut and silent in the middle of a file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.signing import edgeclf, key_pairs
 IMAGE = next((Path(__file__).parents[1] / "kept/0.1/photos/1").glob("*.png"))
 
 
-LONG = 300_000  # bytes, much more than a look takes
+LONG = 300_000  # bytes, much more than one check takes
 
 
 def _longer(text: str) -> str:
@@ -31,7 +31,7 @@ def _longer(text: str) -> str:
 
 @dataclass
 class Polling:
-    """A device that looks for updates through a relay, and what it looks at."""
+    """A device that checks for updates through a relay, and its server."""
 
     relay: Relay
     server: UpdateServer
@@ -69,7 +69,7 @@ def test_an_update_comes_over_a_bad_link(polling: Polling, models: dict[str, Pat
     polling.publish(variant(models["two"], polling.keys / "long.tflite", card=_longer))
     Device.wait(lambda: relay.cut_at == 0)
     after = len(running.lines)
-    running.wait(lambda line: "frame" in line, after)  # it goes on without a link
+    running.wait(lambda line: "frame" in line, after)  # it continues without a link
     relay.mend()
     assert polling.adopted(0) == "two"
     assert any(first > 0 for path, first, _ in polling.server.asked), "it began again"

@@ -1,4 +1,4 @@
-"""What a tf_keras network is rebuilt from: the tensors made so far, a file's constants, and names of layers."""
+"""What a tf_keras network is rebuilt from: the tensors built so far, a file's constants, and names of layers."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _CAPS = {1: None, 3: 6.0}  # fused activations: RELU and RELU6
 
 
 class Building:
-    """What the operators of a graph find when they are rebuilt.
+    """What the operators of a graph need when they are rebuilt.
 
     Attributes:
         graph: the file's graph.
         image: the network's input.
-        tensors: the tensors made so far, by their index.
+        tensors: the tensors built so far, by index.
     """
 
     def __init__(self, graph: FloatGraph) -> None:
@@ -49,11 +49,11 @@ class Building:
         return self.constant(operator, 1), self.constant(operator, 2) if has_bias else None
 
     def shape(self, operator: Operator) -> tuple[int, ...]:
-        """Return the shape of what the operator makes, without the batch."""
+        """Return the shape of the operator's output, without the batch."""
         return self.graph.shapes[operator.outputs[0]][1:]
 
     def named(self, operator: Operator, end: str = "") -> str:
-        """Return a name for a layer: unique, and of characters that TensorFlow takes."""
+        """Return a name for a layer: unique, and with only characters that TensorFlow accepts."""
         base = re.sub(r"[^A-Za-z0-9_.]+", "_", operator.name).strip("_.") or operator.kind.lower()
         name, count = f"{base}{end}", 1
         while name in self._names:

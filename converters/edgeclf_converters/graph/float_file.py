@@ -30,7 +30,7 @@ class Operator:
 
     Attributes:
         kind: its name in TensorFlow Lite's schema, or "operator N" if it is newer than the schema.
-        name: of the first tensor that it makes.
+        name: name of its first output tensor.
         inputs: indices of tensors; -1 where an optional one is absent.
         outputs: indices of tensors.
         options: its table of options; None if it has none.
@@ -54,7 +54,7 @@ class FloatGraph:
     Attributes:
         operators: in the order they run.
         constants: values of the tensors that no operator makes, by index.
-        shapes: of all tensors, by index, with a batch of 1.
+        shapes: shapes of all tensors, by index, with a batch of 1.
         input, output: indices of tensors.
     """
 

@@ -1,4 +1,4 @@
-"""Rebuild each operator of a float TensorFlow Lite file by tf_keras."""
+"""Rebuild each operator of a float TensorFlow Lite file with tf_keras."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _pool(name: str) -> Callable[[Building, Operator], Any]:
 
 
 def _binary(name: str, layer: str = "", activation: int | None = None) -> Callable[[Building, Operator], Any]:
-    """Build a function of two tensors, or of a tensor and a constant; a layer if two tensors have one rank."""
+    """Build a function of two tensors, or of a tensor and a constant; a layer if two tensors have equal rank."""
 
     def build(b: Building, op: Operator) -> Any:
         first, second = b.value(op, 0), b.value(op, 1)
@@ -91,7 +91,7 @@ def _same(first: Any, second: Any, layer: str) -> bool:
 
 
 def _unary(call: Callable[[Any, Any], Any]) -> Callable[[Building, Operator], Any]:
-    """Build a function of TensorFlow and a tensor."""
+    """Build a TensorFlow function of one tensor."""
     return lambda b, op: call(tensorflow(), b.value(op, 0))
 
 
@@ -135,9 +135,9 @@ def _sum(b: Building, op: Operator) -> Any:
 def _pad(b: Building, op: Operator) -> Any:
     image, sides = b.value(op, 0), b.constant(op, 1).tolist()
     value = float(b.constant(op, 2).reshape(())) if len(op.inputs) > 2 else 0.0
-    if value < _LOWEST:  # before a max pooling: as an integer, nothing else could be told apart beside it
+    if value < _LOWEST:  # before a max pooling: in integers, no other values could be told apart next to it
         if type(image._keras_history.layer).__name__ != "ReLU":
-            return tensorflow().pad(image, sides, "SYMMETRIC")  # repeats what the window has already
+            return tensorflow().pad(image, sides, "SYMMETRIC")  # only repeats what the window contains
         value = 0.0
     if len(sides) == 4 and value == 0 and not any(sides[0] + sides[3]):
         return keras().layers.ZeroPadding2D((sides[1], sides[2]), name=b.named(op))(image)
@@ -165,7 +165,7 @@ def _split(b: Building, op: Operator) -> Any:
 
 
 def _slice(b: Building, op: Operator) -> Any:
-    """Slice all but the batch, whose size is open."""
+    """Slice all axes but the batch, whose size is open."""
     begin, size = b.constant(op, 1).tolist(), b.constant(op, 2).tolist()
     ends = [None if length < 0 else start + length for start, length in zip(begin, size, strict=True)]
     return b.value(op, 0)[(slice(None), *(slice(i, j) for i, j in zip(begin[1:], ends[1:], strict=True)))]

@@ -1,7 +1,7 @@
 """Rebuild the network of a float TensorFlow Lite file as a tf_keras model.
 
-So a network that another converter wrote can be quantized like one trained here. Where an operator is one of the layers
-of ``graph.nodes``, it becomes that layer, so that all methods apply; the others become plain TensorFlow functions.
+A network written by another converter can then be quantized like one trained here. An operator that matches one of the
+layers of ``graph.nodes`` becomes that layer, so that all methods apply; the others become plain TensorFlow functions.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def float_network(content: bytes) -> Any:
     Returns:
         a tf_keras model, float32 ``[batch, height, width, channels]`` to what the file computes for a batch of 1.
 
-    Raises:
+    ConversionError: an operator is not supported; the error names it and its output tensor.
         ConversionError: an operator is not supported; the error names it and the tensor that it makes.
         ModelError: the file is damaged.
     """

@@ -241,7 +241,7 @@ def assemble(nodes: Sequence[Node], wrap: Wrap, outputs: Sequence[str] = ()) -> 
     """Build a model like ``build``, but replace some of its layers.
 
     Args:
-        wrap: takes a node and its layer, and returns what to call in place of the layer. For the input's node the layer
+        wrap: takes a node and its layer, and returns what to call instead of the layer. For the input's node the layer
             is None; what is returned for it, if anything, is called on the input.
 
     Returns:

@@ -1,8 +1,8 @@
-"""Quantize a network without images, by the statistics that its batch norms have learned (Nagel et al., ICCV 2019).
+"""Quantize a network without images, using the statistics that its batch norms have learned (Nagel et al., ICCV 2019).
 
-Each channel behind a batch norm is taken for normally distributed, with the norm's shift as mean and its scale as
-standard deviation. From there means and deviations are followed through rectifiers, sums and poolings. They give the
-ranges of the activations, and what rounding a kernel adds to its output on average, which the bias then takes away.
+Each channel after a batch norm is assumed to be normally distributed, with the norm's shift as mean and its scale as
+standard deviation. From there, means and deviations are propagated through rectifiers, sums and poolings. They give the
+ranges of the activations, and the mean change of an output by rounding its kernel, which the bias then removes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from edgeclf_runtime.pictures.preprocess import Preprocessing
 
 __all__ = ["ExpectedOutput", "convert_data_free", "expected", "expected_ranges"]
 
-_DEVIATIONS = 6  # a range reaches so far from the mean, as in the paper
+_DEVIATIONS = 6  # number of standard deviations in a range, as in the paper
 _MEAN, _DEVIATION = (124.0, 116.0, 104.0), 58.0  # of photographs' RGB values in 0..255, from ImageNet
 Floats = npt.NDArray[np.float64]
 _SAME = ("GlobalAveragePooling2D", "AveragePooling2D", "MaxPooling2D", "ZeroPadding2D", "Dropout", "Softmax")
@@ -33,11 +33,11 @@ _SAME = ("GlobalAveragePooling2D", "AveragePooling2D", "MaxPooling2D", "ZeroPadd
 
 @dataclass(frozen=True, eq=False)
 class ExpectedOutput:
-    """What is expected of a node's output.
+    """The expected distribution of a node's output.
 
     Attributes:
         mean, deviation: float64 ``[channels]``.
-        low, high: bounds that no value passes.
+        low, high: bounds that no value exceeds.
     """
 
     mean: Floats
@@ -65,7 +65,7 @@ def convert_data_free(model: Any, rule: Preprocessing) -> bytes:
 
     Raises:
         ConversionError: a layer with a kernel, other than the last, has no batch norm, or is of a kind whose output
-            cannot be foreseen.
+            cannot be predicted.
     """
     check_model(model, rule)
     layers = flatten(model)
@@ -78,7 +78,7 @@ def convert_data_free(model: Any, rule: Preprocessing) -> bytes:
 
 
 def expected(layers: Sequence[Node], nodes: Sequence[Node], rule: Preprocessing) -> dict[str, ExpectedOutput]:
-    """Return what is expected of the output of each node.
+    """Return the expected distribution of each node's output.
 
     Args:
         layers: from ``flatten``, with batch norms.
@@ -101,7 +101,7 @@ def expected(layers: Sequence[Node], nodes: Sequence[Node], rule: Preprocessing)
 def expected_ranges(
     nodes: Sequence[Node], outputs: Mapping[str, ExpectedOutput], rule: Preprocessing
 ) -> dict[str, tuple[float, float]]:
-    """Return the ranges of the nodes that have one; that of the input is what the preprocessing gives."""
+    """Return the ranges of the nodes that have one; the input's follows from the preprocessing."""
     by_name = {node.name: node for node in nodes}
     ranges = {name: _range(by_name[name], outputs) for name in ranged_nodes(nodes)}
     mean, std = np.array(rule.mean), np.array(rule.std)
@@ -160,7 +160,7 @@ def _last(node: Node, given: ExpectedOutput) -> ExpectedOutput:
 
 
 def _rectified(given: ExpectedOutput, cap: float) -> ExpectedOutput:
-    """Return mean and deviation of normally distributed values that are cut off at 0 and at the cap."""
+    """Return mean and deviation of normally distributed values that are clipped at 0 and at the cap."""
     mean, deviation = given.mean, np.maximum(given.deviation, 1e-9)
     low, high = -mean / deviation, (cap - mean) / deviation
     inside, above = _below(high) - _below(low), 1 - _below(high)

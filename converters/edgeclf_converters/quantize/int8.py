@@ -65,7 +65,7 @@ def search_int8(
         rule: the model's preprocessing.
         validation: images of the input's size to evaluate steps on, by mean average precision if they may have several
             labels; by default the calibration images with the float network's answers as targets.
-        float_scores: the network's scores for them, float32 ``[images, classes]``, if they are known.
+        float_scores: the network's scores for them, float32 ``[images, classes]``, if known.
         training: returns images to train on, of any size that ``augment`` accepts; called when they are needed. Without
             it there is no quantization-aware training.
         method: one of ``METHODS``.
@@ -81,7 +81,7 @@ def search_int8(
 
     Raises:
         ConversionError: the images or the network cannot be used, the method is unknown, or "qat" is requested for a
-            network with unsupported layers or without images to train on.
+            qat, augment: see ``qat.train_epochs``.
         KeyboardInterrupt: interrupted before there was anything to keep.
     """
     if method not in METHODS:
@@ -147,7 +147,7 @@ class _MethodSearch:
                     with closing(group):  # close its bar before anything else is shown
                         self._take(group, check)
         except (Exception, KeyboardInterrupt) as error:
-            # With several workers, the others would wait in the middle of a step for ever.
+            # With several workers, the others would wait in the middle of a step forever.
             if not self._trials or isinstance(error, _UnfitError) or self._distribution.way == "multi-worker":
                 raise
             stop = Stop.of(self._step, error)

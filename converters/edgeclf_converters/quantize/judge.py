@@ -41,7 +41,7 @@ class Judge:
     ) -> None:
         self._images, self._before, self._rule = images, before, rule
         self.source = images.source
-        self.has_several = images.presence is not None  # labels an image
+        self.has_several = images.presence is not None  # labels per image
         self._bound = self._allowed(max_drop, say)
 
     def _allowed(self, max_drop: float | None, say: Callable[[str], None]) -> float:
@@ -63,8 +63,8 @@ class Judge:
         """Run a file on the images.
 
         Args:
-            name: of the step that made it.
-            content: its bytes.
+            name: name of the step that made it.
+            content: bytes of the file.
             floats: the float network with its layers, if known.
             started: when the step began, on the monotonic clock.
         """

@@ -24,7 +24,7 @@ _BINS = 2048
 _BATCH = 8
 _MOMENTUM = 0.9
 _TAIL = 5e-5  # share of the values that is cut off at each end
-_THIN = 5  # only one in so many values enters the histograms, which is enough for ranges
+_THIN = 5  # only one in this many values enters the histograms, which is enough for ranges
 
 Floats = npt.NDArray[np.float64]
 
@@ -75,7 +75,7 @@ def observe(nodes: Sequence[Node], pictures: Sequence[Pixels], rule: Preprocessi
 
 
 def _thinned(values: Any) -> Any:
-    """Return about one in ``_THIN`` values; the stride shares no factor with the channels, so it visits all of them."""
+    """Return about one in ``_THIN`` values; the stride has no common factor with the channels, so all are visited."""
     tf, channels = tensorflow(), int(values.shape[-1])
     step = next(step for step in range(_THIN, _THIN + channels + 1) if math.gcd(step, channels) == 1)
     return tf.reshape(values, [-1])[:: step if values.shape.rank == 4 else 1]

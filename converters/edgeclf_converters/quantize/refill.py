@@ -1,4 +1,4 @@
-"""Convert networks that differ in their numbers only: the first by TensorFlow's converter, others into its file.
+"""Convert networks that differ only in their numbers: the first by TensorFlow's converter, the others into its file.
 
 The converter takes as long for each network of an int8 search as for the first. The arithmetic here is that of its
 quantizer (MLIR's quant dialect; Jacob et al., CVPR 2018), so that the bytes are the same.
@@ -26,14 +26,14 @@ _KEEPS_SCALE = (17, 22, 34)  # MAX_POOL_2D, RESHAPE, PAD
 _FIXED = (14, 25)  # LOGISTIC, SOFTMAX: 1/256
 _RANGED = (0, 40, *_WEIGHTED)  # also ADD, MEAN
 _UINT8 = 3
-_SMALLEST = 5e-7  # where all weights are smaller, the range reaches so far
+_SMALLEST = 5e-7  # if all weights are smaller, this is the range
 _LARGEST_BIAS = (1 << 30) - 1  # half of int32; for a larger bias the kernel's scale is raised
 
 Numbers = npt.NDArray[Any]
 
 
 class _OtherStructureError(Exception):
-    """The file has an operator or a tensor that cannot be written for sure."""
+    """The file has an operator or a tensor that cannot be written reliably."""
 
 
 class RoundingConverter:
@@ -48,7 +48,7 @@ class RoundingConverter:
         self._first: FirstFile | None = None
 
     def __call__(self, nodes: Sequence[Node], ranges: Ranges) -> bytes:
-        """Return the file of a network with these ranges of its activations; see ``convert_rounding``."""
+        """Return the file of a network with these activation ranges; see ``convert_rounding``."""
         filled = self._first.filled(nodes, ranges) if self._first is not None else None
         if filled is not None:
             return filled
@@ -58,7 +58,7 @@ class RoundingConverter:
 
 
 class FirstFile:
-    """A converted file, into which the numbers of other networks of its structure are written.
+    """A converted file, to write the numbers of other networks with the same structure into.
 
     Args:
         content: the flatbuffer that ``convert_rounding`` returned for ``quantized(nodes, ranges)``.
@@ -73,7 +73,7 @@ class FirstFile:
     def filled(self, nodes: Sequence[Node], ranges: Ranges) -> bytes | None:
         """Return the file of another network, as the converter would; None if only the converter can do it.
 
-        The first file is written anew from its own numbers before, and must come out the same.
+        First, the first file is written again from its own numbers, and must come out the same.
         """
         same = _structure(nodes) == self._structure and ranges[nodes[0].name] == self._image
         return self._filled(nodes, ranges) if self._is_understood and same else None
@@ -101,7 +101,7 @@ class _Filling:
         self._ranges = {name: np.array(span, np.float32).astype(np.float64) for name, span in ranges.items()}
         image = nodes[0].name
         self._weighted = {node.name: node for node in nodes if node.kind in WEIGHTED}
-        self._left = [*self._weighted, *(name for name in ranges if name != image)]  # must all be written, once
+        self._left = [*self._weighted, *(name for name in ranges if name != image)]  # each must be written, once
         self._scales = {model.subgraphs[0].inputs[0]: _scale(*self._ranges[image])}  # of activations, not rounded
         self._contents: dict[int, bytes] = {}  # of buffers
 
@@ -109,7 +109,7 @@ class _Filling:
         """Write the numbers of all operators.
 
         Raises:
-            _OtherStructureError: a tensor is left whose numbers are not known, or a node that has no tensor.
+            _OtherStructureError: a tensor is left whose numbers are unknown, or a node that has no tensor.
         """
         for operator in self._model.subgraphs[0].operators:
             code = self._model.operatorCodes[operator.opcodeIndex].builtinCode
@@ -117,7 +117,7 @@ class _Filling:
             if code in _WEIGHTED:
                 given, kernel, bias = (int(index) for index in operator.inputs)
                 self._write_weights(given, kernel, bias, self._tensors[operator.outputs[0]])
-        # The converter stores equal contents once: those that differed must differ still.
+        # The converter stores equal contents once: those that differed must still differ.
         if self._left or len(set(self._contents.values())) < len(self._contents):
             raise _OtherStructureError
 
@@ -142,7 +142,7 @@ class _Filling:
         return [n.name for n in self._nodes if n.name in names and any(f"/{n.name}/" in path for path in paths)]
 
     def _taken(self, names: list[str]) -> str:
-        """Return the only name, and tick it off."""
+        """Return the only name, and mark it as written."""
         if len(names) != 1 or names[0] not in self._left:
             raise _OtherStructureError
         self._left.remove(names[0])
@@ -177,12 +177,12 @@ def _scale(low: float, high: float) -> float:
 
 
 def _as_stored(kernel: Numbers, kind: str) -> Numbers:
-    """Return a kernel of tf_keras in the file's order: outputs first, or ``[1, height, width, out]`` if depthwise."""
+    """Return a tf_keras kernel in the file's order: outputs first, or ``[1, height, width, out]`` if depthwise."""
     return kernel.reshape(1, *kernel.shape[:2], -1) if kind == "DepthwiseConv2D" else np.moveaxis(kernel, -1, 0)
 
 
 def _rounded(values: Any) -> Any:
-    """Round halves away from zero, as C++ does; a bias's go to the even number."""
+    """Round halves away from zero, as C++ does; for a bias, to the even number."""
     return np.trunc(values + np.copysign(0.5, values))
 
 
@@ -192,6 +192,6 @@ def _set(tensor: Any, scales: Numbers, zero_points: Numbers) -> None:
 
 
 def _copy(given: Any, made: Any) -> None:
-    """Write the same scale; a zero point of uint8 is 128 above that of int8."""
+    """Write the same scale; a uint8 zero point is 128 above that of int8."""
     shift = 128 * ((made.type == _UINT8) - (given.type == _UINT8))
     _set(made, given.quantization.scale, given.quantization.zeroPoint + shift)

@@ -56,7 +56,7 @@ def correct_biases(nodes: Sequence[Node], pictures: Sequence[Pixels], rule: Prep
 
 
 def corrected_bias(node: Node, mean: Array) -> Node:
-    """Return a layer whose bias makes up for its rounded kernel, if its input has this mean ``[channels]``."""
+    """Return a layer whose bias compensates for its rounded kernel, if its input has this mean ``[channels]``."""
     error = rounded_kernel(node) - node.weights[0]
     if node.kind == "DepthwiseConv2D":
         shift = (error.sum(axis=(0, 1)) * mean[:, None]).reshape(-1)

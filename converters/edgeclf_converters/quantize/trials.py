@@ -83,8 +83,8 @@ class Search:
         best: the trial that is kept.
         trials: all trials, in order.
         within: whether the drop of the best is within the limit.
-        judged_by: what determines the right answers, to be shown. If several files were tried, the best was chosen on
-            these images, so its figures are a little too good; evaluate it on others.
+        judged_by: what determines the correct answers, for display. If several files were tried, the best was chosen on
+            these images, so its figures are slightly too good; evaluate it on others.
         stop: why steps were omitted; None if the search was completed.
         float_content: bytes of the float32 file, if they were made on the way.
     """

@@ -1,6 +1,6 @@
-"""Ansible callback: append what happens on each host to the file EDGECLF_EVENTS, a JSON object a line.
+"""Ansible callback: append each host's events to the file EDGECLF_EVENTS, one JSON object per line.
 
-It also ends Ansible with the command that has started it, whose end closes the pipe EDGECLF_PARENT.
+It also ends Ansible when the command that started it ends, which closes the pipe EDGECLF_PARENT.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _PASSED = ("msg", "changed", "outcome", "status", "shadow", "module_stderr", "ex
 
 
 def _end_with(parent: int) -> None:
-    """Wait for the end of the pipe, and end Ansible with its workers, which have sessions of their own."""
+    """Wait until the pipe is closed, then end Ansible and its workers, which have their own sessions."""
     os.read(parent, 1)
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc]
-    """Writes task names, and of results what a user is told."""
+    """Writes task names, and the parts of results that users are shown."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "notification"

@@ -76,7 +76,7 @@ def deploy(
     targets.check()
     if given["min_agreement"] is not None and given["shadow"] is None:
         raise UsageError("--min-agreement needs --shadow.")
-    read_model(model)  # a damaged file is refused before any device is touched
+    read_model(model)  # a damaged file is refused before any device is contacted
     if key is not None:
         key = _public(key)
         TrustedKeys(key).check(model, model.read_bytes())
@@ -90,16 +90,16 @@ def deploy(
 
 
 def _public(key: Path) -> Path:
-    """Return the public key beside a private one, which never leaves this machine; any other file as it is."""
+    """Return the public key next to a private one, which never leaves this machine; return any other file unchanged."""
     beside = key.with_name(f"{key.name}.pub")
     return beside if beside.exists() and b"PRIVATE KEY" in key.read_bytes() else key
 
 
 def _check_config(path: Path) -> None:
-    """Check the settings before any device is touched; one that is encrypted by Ansible's vault is checked there."""
+    """Check the settings before any device is contacted; a file encrypted by Ansible Vault is checked on the device."""
     from edgeclf_runtime.config.settings import read_settings, settings
     from edgeclf_runtime.service.plan import check_source
 
     if not path.read_bytes().startswith(b"$ANSIBLE_VAULT"):
-        key = {"trusted_key": "the device's"}  # which a deployment adds to the settings
+        key = {"trusted_key": "the device's"}  # a deployment adds this to the settings
         check_source(settings(read_settings(path), {"": key}, str(path)))

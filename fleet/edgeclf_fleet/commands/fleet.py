@@ -1,4 +1,4 @@
-"""``edgeclf fleet``: commands for devices that are deployed. Each is a module of its own."""
+"""``edgeclf fleet``: commands for deployed devices, each in its own module."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def pull(targets: Targets, output: Path, max_images: int, max_mb: float, snapsho
 
     targets.check()
     with SnapshotStore(output) as store:
-        adopted = store.adopt()  # what a command that was killed left
+        adopted = store.adopt()  # left by a killed command
         variables = {"into": str(output.absolute()), "max_images": max_images, "max_mb": max_mb}
         named = {f"edgeclf_{'pull_' * (name == 'into')}{name}": value for name, value in variables.items()}
         try:

@@ -45,7 +45,7 @@ def rollback(
 
 
 def _statements(targets: Targets, to: str, key: Path, check: bool) -> dict[str, str]:
-    """Ask the devices which models they would go back to, and sign these anew; the private key stays here.
+    """Ask the devices which models they would go back to, and sign these again; the private key stays here.
 
     With ``check``, nothing is signed.
     """

@@ -1,4 +1,4 @@
-"""Which devices a command is for: its arguments and options, the same for all commands of the fleet."""
+"""The devices of a command: arguments and options that all fleet commands share."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _ROLLOUT_OPTIONS = (
 
 
 def rollout_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add ``--batches`` and ``--max-failed``; the command gets ``rollout`` in their place."""
+    """Add ``--batches`` and ``--max-failed``; the command gets ``rollout`` instead of them."""
 
     @functools.wraps(command)
     def wrapper(batches: str | None, max_failed: str | None, **given: Any) -> None:
@@ -71,7 +71,7 @@ def rollout_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def tell_outcomes(events: Sequence[Mapping[str, Any]]) -> None:
-    """Print a line for each device, and exit with status 1 if one failed or was not begun with."""
+    """Print a line for each device, and exit with status 1 if one failed or was not started."""
     from edgeclf_fleet.events import outcomes
 
     ended = outcomes(events)
@@ -83,7 +83,7 @@ def tell_outcomes(events: Sequence[Mapping[str, Any]]) -> None:
 
 @dataclass(frozen=True)
 class Targets:
-    """Devices, and how Ansible is to reach them: the options of the command line."""
+    """Devices, and how Ansible reaches them: the options of the command line."""
 
     hosts: tuple[str, ...]
     inventories: tuple[Path, ...]
@@ -93,10 +93,10 @@ class Targets:
     verbose: bool
 
     def check(self) -> None:
-        """Check that there is a device at all.
+        """Check that at least one device is named.
 
         Raises:
-            UsageError: none is named.
+            UsageError: no device is named.
         """
         if not self.hosts and not self.inventories:
             raise UsageError("Name at least one device, such as pi@kitchen, or an --inventory.")
@@ -104,17 +104,17 @@ class Targets:
     def run(
         self, tasks: str, variables: Mapping[str, Any], words: Sequence[str] = (), rollout: Rollout | None = None
     ) -> list[dict[str, Any]]:
-        """Run tasks of the role on all devices, and return what happened; see ``playbook.run_playbook``.
+        """Run tasks of the role on all devices, and return the events; see ``playbook.run_playbook``.
 
         Args:
-            tasks: name of the file of tasks in the role, such as "main".
-            variables: of the role; those that are None are left out.
+            tasks: name of the role's task file, such as "main".
+            variables: variables of the role; those that are None are left out.
             words: further options of ansible-playbook.
-            rollout: in which batches; None for all devices at once.
+            rollout: the batches; None for all devices at once.
 
         Raises:
-            FleetError: Ansible ended before it began with a host.
-            UsageError: no device, or one that cannot be a host.
+            FleetError: Ansible ended before it started with a host.
+            UsageError: no device, or a name that cannot be a host.
         """
         from edgeclf_fleet.playbook import Deployment, run_playbook
 
@@ -127,7 +127,7 @@ class Targets:
 
 
 def target_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the arguments and options that name devices; the command gets ``targets`` in their place."""
+    """Add the arguments and options that name devices; the command gets ``targets`` instead of them."""
 
     @functools.wraps(command)
     def wrapper(**given: Any) -> None:
@@ -138,7 +138,7 @@ def target_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _progress() -> Callable[[dict[str, Any]], None]:
-    """Return a function that shows what two models have answered and, on a terminal, what begins on which host."""
+    """Return a function that shows the comparison of two models and, on a terminal, each task that starts on a host."""
     from edgeclf_fleet.events import comparison
 
     is_shown = sys.stderr is not None and sys.stderr.isatty()

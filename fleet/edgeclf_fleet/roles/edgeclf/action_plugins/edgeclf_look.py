@@ -1,4 +1,4 @@
-"""Ansible action: prepare the bundle here, and look at the device before anything is changed there."""
+"""Ansible action: prepare the bundle here, and examine the device before anything is changed there."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ LOOK = Path(__file__).parents[1] / "files" / "look.py"
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
-    """Takes the variables of the role, returns ``bundle`` and what look.py found."""
+    """Takes the variables of the role, returns ``bundle`` and the findings of look.py."""
 
     _supports_check_mode = True
     _requires_connection = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Look at one host."""
+        """Examine one host."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         notice_a_lost_link(self._connection)  # for all tasks, as they share it
         given = self._task.args
@@ -43,7 +43,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return {**result, **found, "changed": False, "bundle": bundle.as_dict()}
 
     def _bundle(self, given: dict[str, Any]) -> Bundle:
-        """Make the bundle; relative paths are the playbook's, as everywhere in Ansible."""
+        """Make the bundle; relative paths are relative to the playbook, as usual in Ansible."""
         if not given["model"]:
             raise AnsibleActionFail("edgeclf_model is not set: name the model file on this machine.")
         named = {name: given[name] for name in ("wheels", "offline", "key") if given[name] not in ("", "none")}
@@ -77,7 +77,7 @@ def _digest(text: str) -> str:
 
 
 def _found(done: dict[str, Any], python: str) -> dict[str, Any]:
-    """Return what look.py printed; what the user's shell prints at a login may stand around it."""
+    """Return the output of look.py, which the login output of the user's shell may surround."""
     lines = [line for line in done["stdout"].splitlines() if line.startswith(MARK)]
     if done["rc"] in (126, 127):
         raise AnsibleActionFail(f"There is no {python} on the device: sudo apt install python3 python3-venv")

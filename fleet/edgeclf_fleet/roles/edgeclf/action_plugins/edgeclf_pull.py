@@ -1,4 +1,4 @@
-"""Ansible action: bring a device's new snapshots here, by sftp, one complete file after another."""
+"""Ansible action: copy a device's new snapshots here by sftp, one complete file after another."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     _requires_connection = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Bring the snapshots of one host."""
+        """Copy the snapshots of one host."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         given, host = self._task.args, str((task_vars or {}).get("inventory_hostname", "device"))
         arrivals = Arrivals(Path(given["into"]), host)
@@ -44,7 +44,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return {**result, "changed": bool(brought), "outcome": _outcome(chosen, brought, failed)}
 
     def _prepare_connection(self) -> None:
-        """Use sftp alone, whose other ways read a whole file into memory, and notice a lost link."""
+        """Use only sftp, as the alternatives read a whole file into memory, and notice a lost link."""
         connection = self._connection
         notice_a_lost_link(connection)
         if connection.transport == "ssh" and connection.get_option("ssh_transfer_method") == "smart":
@@ -67,7 +67,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return said
 
     def _bring(self, chosen: Wanted, arrivals: Arrivals) -> tuple[list[RemoteSnapshot], list[str]]:
-        """Return the images that came, and why others did not."""
+        """Return the copied images, and why others were not copied."""
         brought, failed = list[RemoteSnapshot](), list[str]()
         for image in chosen.images:
             part = arrivals.part(image.name)
@@ -98,7 +98,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
 
 def _is_gone(reason: str) -> bool:
-    """Whether the service removed an image meanwhile, or somebody sorted it."""
+    """Return whether the service removed an image in the meantime, or somebody sorted it."""
     return "not found" in reason.lower() or "no such file" in reason.lower()
 
 
@@ -117,7 +117,7 @@ def _outcome(chosen: Wanted, brought: list[RemoteSnapshot], failed: list[str]) -
 
 @contextmanager
 def _small_files() -> Iterator[None]:
-    """Let no program that is started here write a larger file: a device could send one without an end."""
+    """Keep programs started here from writing larger files: a device could send one without end."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST, before[1]))
     try:

@@ -1,6 +1,6 @@
-"""Ansible action: wait for a module that goes on by itself on the device, and return how it ended.
+"""Ansible action: wait for a module that continues by itself on the device, and return its result.
 
-Ansible's own way waits for its time-out if that module was killed or the device was switched off, and for hours if the
+Ansible's own way waits for its time-out if the module was killed or the device was switched off, and for hours if the
 connection is lost.
 """
 
@@ -19,8 +19,8 @@ from ansible.plugins.action import ActionBase
 from edgeclf_fleet.connection import notice_a_lost_link
 
 MARK = "EDGECLF "
-_LOOK = 2.0  # seconds between two looks
-_LOST = 120.0  # seconds without a connection after which it is given up
+_LOOK = 2.0  # seconds between two checks
+_LOST = 120.0  # seconds without a connection after which it gives up
 _DIED = (
     "the deployment was ended on the device before it was done; was the device switched off, or out of memory? "
     "Run the same command to continue."
@@ -28,7 +28,7 @@ _DIED = (
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]
-    """Takes the ``job`` that was begun, returns its result; the result itself if it was not in the background."""
+    """Takes a started ``job``, returns its result; returns it unchanged if it was not in the background."""
 
     _supports_check_mode = True
     _requires_connection = True
@@ -54,10 +54,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]
                 if time.monotonic() - lost_at > _LOST:
                     raise
                 with suppress(Exception):
-                    self._connection.reset()  # its master may not have noticed
+                    self._connection.reset()  # its master process may not have noticed
             else:
                 lost_at = 0.0
-                if content and "started" not in content:  # that is replaced by the result
+                if content and "started" not in content:  # the result replaces this
                     return content
                 if not is_alive:
                     self._remove(file)
@@ -65,8 +65,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             time.sleep(_LOOK)
 
     def _look(self, name: str, file: str) -> tuple[bool, dict[str, Any]]:
-        """Return whether the job runs, looked at before its result is read, and this result."""
-        word = name.partition(".")[0]  # of the job's command; the looking command must not have it
+        """Return whether the job is running, checked before its result is read, and the result."""
+        word = name.partition(".")[0]  # part of the job's command; it must not be part of this one's
         hidden = shlex.quote(file).replace(word, f"{word[0]}''{word[1:]}")
         words = f"grep -qsa '[{word[0]}]{word[1:]}' /proc/[0-9]*/cmdline; echo {MARK}$?; cat {hidden}"
         done = self._low_level_execute_command(words)
@@ -78,7 +78,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         return status.strip() == "0", content if isinstance(content, dict) else {}
 
     def _remove(self, file: str) -> None:
-        """Remove the job's file, and folders that were made for it alone."""
+        """Remove the job's file, and folders that were created only for it."""
         folders = " ".join(map(shlex.quote, (os.path.dirname(file), os.path.dirname(os.path.dirname(file)))))
         with suppress(AnsibleConnectionFailure):
             self._low_level_execute_command(f"rm -f {shlex.quote(file)}; rmdir {folders} 2>/dev/null; true")

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import Any
 
 MARK = "EDGECLF "
-DEEPEST = 4  # folders: with zones it is CAMERA/ZONE/__unsorted
-MOST = 100_000  # files
+DEEPEST = 4  # levels of folders: with zones it is CAMERA/ZONE/__unsorted
+MOST = 100_000  # maximum number of files
 
 
 def folder_of(asked: dict[str, Any]) -> str:
@@ -29,7 +29,7 @@ def folder_of(asked: dict[str, Any]) -> str:
 
 
 def snapshots(folder: str, depth: int = 0) -> Iterator[list[Any]]:
-    """Yield path and size of each image that is where the service stored it, without sorted and discarded ones."""
+    """Yield path and size of each image where the service stored it, without sorted and discarded ones."""
     with os.scandir(folder) as entries:
         for entry in sorted(entries, key=lambda each: each.name):
             if entry.is_dir(follow_symlinks=False):
@@ -49,7 +49,7 @@ def listed(asked: dict[str, Any]) -> dict[str, Any]:
         if not folder:
             return {"error": 'run.toml has no folder for snapshots; add snapshots = "snapshots" to [sinks].'}
         if not os.path.isdir(folder):
-            return {"folder": folder, "files": []}  # none was stored yet
+            return {"folder": folder, "files": []}  # nothing was stored yet
         files = []
         for path, size in snapshots(folder):
             files.append([os.path.relpath(path, folder), size])
@@ -60,7 +60,7 @@ def listed(asked: dict[str, Any]) -> dict[str, Any]:
         return {"error": f"the runtime on the device cannot be used ({error}); give the folder with --snapshots."}
     except OSError as error:
         return {"error": f"{error.filename}: {error.strerror}."}
-    except Exception as error:  # settings that are not valid
+    except Exception as error:  # for example, invalid settings
         return {"error": str(error)}
 
 

@@ -1,6 +1,6 @@
-"""Look at a device before anything is changed: look.py JSON. Prints what it lacks, and what is there already.
+"""Examine a device before anything is changed: look.py JSON. Prints what it lacks, and what it already has.
 
-It runs on the device, so it takes any Python from 3.6, to say that it is too old, and the standard library alone.
+It runs on the device, on any Python from 3.6, to report one that is too old, with only the standard library.
 """
 
 import hashlib
@@ -16,8 +16,8 @@ import time
 from typing import Any, Dict
 
 MIB = 1 << 20
-ENVIRONMENT_BYTES = 600 * MIB  # numpy, OpenCV, an interpreter, and what pip needs meanwhile
-GLIBC = (2, 28)  # of the wheels of numpy and OpenCV
+ENVIRONMENT_BYTES = 600 * MIB  # numpy, OpenCV, an interpreter, and what pip needs temporarily
+GLIBC = (2, 28)  # required by the wheels of numpy and OpenCV
 DAY = 86400.0
 INTERPRETERS = ("ai_edge_litert", "tflite_runtime")
 MARK = "EDGECLF "
@@ -32,7 +32,7 @@ def machine() -> str:
 
 
 def is_whole(path: str, digest: str) -> bool:
-    """Whether a file is there with this SHA-256."""
+    """Return whether a file exists with this SHA-256."""
     found = hashlib.sha256()
     try:
         with open(path, "rb") as file:
@@ -74,14 +74,14 @@ def glibc_lack() -> str:
 
 
 def existing(path: str) -> str:
-    """Return the nearest folder above a path that exists."""
+    """Return the nearest existing folder above a path."""
     while not os.path.isdir(path):
         path = os.path.dirname(path)
     return path
 
 
 def disk_lack(asked: Dict[str, Any], present: Dict[str, bool]) -> str:
-    """Return whether there is too little space."""
+    """Return the error if there is too little space."""
     needed = asked["model_bytes"] * (0 if present["model"] else 2) + 8 * MIB
     if not present["environment"]:
         needed += asked["environment_bytes"] or ENVIRONMENT_BYTES + 3 * asked["archive_bytes"]
@@ -95,7 +95,7 @@ def disk_lack(asked: Dict[str, Any], present: Dict[str, bool]) -> str:
 
 
 def clock_lack(asked: Dict[str, Any]) -> str:
-    """Return whether the clock is not set."""
+    """Return the error if the clock is not set."""
     now = time.time()
     if now >= asked["model_time"] - DAY:
         return ""
@@ -110,7 +110,7 @@ def clock_lack(asked: Dict[str, Any]) -> str:
 
 
 def right_lack(asked: Dict[str, Any]) -> str:
-    """Return whether this user may not install."""
+    """Return the error if this user may not install."""
     user = os.environ.get("USER") or os.environ.get("LOGNAME") or str(os.geteuid())
     if asked["become"] and os.geteuid() != 0:
         if shutil.which("sudo") is None:
@@ -127,7 +127,7 @@ def right_lack(asked: Dict[str, Any]) -> str:
 
 
 def manager_lack(asked: Dict[str, Any]) -> str:
-    """Return whether the service manager does not run."""
+    """Return the error if the service manager is not running."""
     if asked["manager"] == "systemd" and not os.path.isdir("/run/systemd/system"):
         return "systemd is not running. Set edgeclf_service_manager to runit, or to none for no service."
     if asked["manager"] == "runit":
@@ -141,14 +141,14 @@ def manager_lack(asked: Dict[str, Any]) -> str:
 
 
 def config_lack(asked: Dict[str, Any], current: str) -> str:
-    """Return whether there are no settings for a first service."""
+    """Return the error if there are no settings for a first service."""
     if asked["has_config"] or current or asked["manager"] == "none":
         return ""
     return "No service is deployed yet. Give its settings: --config run.toml (edgeclf init-config writes it)."
 
 
 def suits(wheel: str) -> bool:
-    """Whether a wheel suits this Python and processor."""
+    """Return whether a wheel suits this Python and processor."""
     parts = wheel[: -len(".whl")].split("-")
     pythons, abi, platforms = parts[-3].split("."), parts[-2], parts[-1].split(".")
     own = "cp{}{}".format(*sys.version_info[:2])
@@ -157,7 +157,7 @@ def suits(wheel: str) -> bool:
 
 
 def offline_lack(asked: Dict[str, Any]) -> str:
-    """Return which wheel for this processor is not in the offline folder."""
+    """Return the error if the offline folder lacks a wheel for this processor."""
     if not asked["offline"]:
         return ""
     for names in (("numpy",), ("opencv_python_headless",), ("click",), INTERPRETERS):
@@ -172,19 +172,19 @@ def offline_lack(asked: Dict[str, Any]) -> str:
 
 
 def system_packages(asked: Dict[str, Any]) -> bool:
-    """Whether the environment is to see the system's packages: picamera2 is among them."""
+    """Return whether the environment needs access to the system's packages, such as picamera2."""
     if asked["system_packages"] != "auto":
         return bool(asked["system_packages"])
     return os.path.isdir("/usr/lib/python3/dist-packages/picamera2")
 
 
 def needs_signatures(asked: Dict[str, Any]) -> bool:
-    """Whether models must be signed: a key is brought, or the present release has one."""
+    """Return whether models must be signed: a key is given, or the current release has one."""
     return asked.get("key", False) or os.path.exists("{}/current/trusted.pub".format(asked["root"]))
 
 
 def environment_name(asked: Dict[str, Any]) -> str:
-    """Return the name of the environment, which tells all that it was made from."""
+    """Return the name of the environment, which identifies everything that it was made from."""
     return "{}-cp{}{}-{}{}-{}".format(
         asked["version"],
         sys.version_info[0],
@@ -204,7 +204,7 @@ def main() -> None:
         "environment": os.path.exists(f"{root}/environments/{name}/complete"),
         "model": is_whole("{}/models/{}.tflite".format(root, asked["model_digest"]), asked["model_digest"]),
     }
-    too_old = python_lack() if sys.version_info < (3, 9) else ""  # then nothing else is of interest
+    too_old = python_lack() if sys.version_info < (3, 9) else ""  # then the rest does not matter
     lacks = (
         [too_old]
         if too_old

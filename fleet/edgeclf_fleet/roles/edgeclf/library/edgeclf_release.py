@@ -1,4 +1,4 @@
-"""Ansible module: install a release beside the present one, try it, switch to it, watch it, or take everything back."""
+"""Ansible module: install a release next to the current one, try it, switch to it, watch it, or undo everything."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _ARGUMENTS = {
 
 
 def main() -> None:
-    """Deploy, and tell Ansible the outcome in one line; with ``shadow``, install and compare, and switch nothing."""
+    """Deploy, and return the outcome in one line; with ``shadow``, install and compare, without switching."""
     module = AnsibleModule(argument_spec=_ARGUMENTS, supports_check_mode=True)
     os.umask(0o022)
     given = dict(module.params)

@@ -1,4 +1,4 @@
-"""Ansible module: go back to the former release of edgeclf, or say which one that is."""
+"""Ansible module: go back to the previous release of edgeclf, or report which one that is."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ARGUMENTS = {
 
 
 def main() -> None:
-    """Roll back, and tell Ansible the outcome in one line."""
+    """Roll back, and return the outcome in one line."""
     module = AnsibleModule(argument_spec=_ARGUMENTS, supports_check_mode=True)
     os.umask(0o022)
     given = {**module.params, "root": Path(module.params["root"])}

@@ -1,4 +1,4 @@
-"""Ansible module: tell how a device is: what is installed, how its service does, and what its camera sees."""
+"""Ansible module: report the status of a device: what is installed, its service's health, and its camera."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ARGUMENTS = {**SERVICE, "verify": {"type": "bool", "default": True}}
 
 
 def main() -> None:
-    """Return ``status``, the object that ``edgeclf fleet status --json`` prints of a device."""
+    """Return ``status``, the object that ``edgeclf fleet status --json`` prints for a device."""
     module = AnsibleModule(argument_spec=_ARGUMENTS, supports_check_mode=True)
     given = module.params
     layout = Layout(Path(given["root"]))

@@ -1,4 +1,4 @@
-"""Run programs on the device; what they print becomes one line when they fail."""
+"""Run programs on the device; if they fail, summarize their output in one line."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["call", "last_line"]
 
 
 def call(words: Sequence[object], about: str, folder: Path | None = None, seconds: float = 900.0) -> str:
-    """Run a program and return what it printed.
+    """Run a program and return its output.
 
     Args:
-        words: the program and its arguments; of Python begin with ``-I``, or root would import what the user of the
-            service has put into the working folder.
-        about: what it is for, which begins the message of an error.
+        words: the program and its arguments; for Python begin with ``-I``, or root would import what the service's user
+            put into the working folder.
+        about: its purpose, with which an error message begins.
         folder: working folder.
         seconds: time-out.
 

@@ -1,4 +1,4 @@
-"""How a device is: its release, its service's health, and the conditions of its camera."""
+"""The status of a device: its release, its service's health, and the conditions of its camera."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _THERMAL = "sys/class/thermal/thermal_zone*/temp"
 
 
 def condition(layout: Layout, manager: Manager, *, verify: bool = True, system: Path = Path("/")) -> dict[str, Any]:
-    """Return what is known of a device, ready for JSON; a value that is not known is None.
+    """Return what is known about a device, ready for JSON; unknown values are None.
 
     Args:
         layout: the folders of the device.
-        manager: of its service.
-        verify: whether to compare the model's golden scores, which takes some seconds.
+        manager: manager of its service.
+        verify: whether to compare the model's golden scores, which takes several seconds.
         system: root of the file system, ``/`` except in tests.
 
     Raises:
@@ -56,22 +56,22 @@ def condition(layout: Layout, manager: Manager, *, verify: bool = True, system: 
 
 
 def running_model(layout: Layout, manager: Manager) -> dict[str, str] | None:
-    """Return which model the service uses in the place of the deployed one, and where it comes from.
+    """Return which model the service uses instead of the deployed one, and where it comes from.
 
-    "deployed"; "replaced": its file is another now; "update": the service has brought it itself; or "last good copy".
-    None if the service does not run, or does not tell.
+    "deployed"; "replaced": the file was replaced; "update": the service fetched it itself; or "last good copy". None if
+    the service is not running, or does not report it.
     """
     return _running(layout, _health(manager, manager.process()).get("models"), manager.health.parent)
 
 
 def updates_kept(layout: Layout, state: Path) -> list[Path]:
-    """Return the copies of the update that the service has brought in the place of the deployed model, if any."""
+    """Return the copies of an update that the service fetched to replace the deployed model, if any."""
     arrived = state / f"{_mark(layout.link / 'model.tflite')}-update.tflite"
     return sorted(state.glob(f"{_mark(arrived)}-*.tflite"))
 
 
 def _mark(path: Path) -> str:
-    """Return how the names begin of what a service keeps about a file, as in edgeclf_runtime/system/state_folder.py."""
+    """Return the prefix of the files that a service keeps for a file, as in edgeclf_runtime/system/state_folder.py."""
     return hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
 
 
@@ -90,7 +90,7 @@ def _running(layout: Layout, models: object, state: Path) -> dict[str, str] | No
         if path == deployed:
             is_same = digest == layout.about(layout.current).get("model")
             return {"name": name, "digest": digest, "from": "deployed" if is_same else "replaced"}
-        if path.parent == state:  # of updates the digest is the one that was published
+        if path.parent == state:  # for updates, the digest is the published one
             is_copy = path.name.startswith(f"{kept}-") and path.name != f"{kept}-update.tflite"
             source = "last good copy" if is_copy else "update"
             return {"name": name, "digest": digest if is_copy else signed or digest, "from": source}

@@ -1,4 +1,4 @@
-"""One deployment on the device: install, try, switch, watch; or everything as before."""
+"""One deployment on the device: install, try, switch, watch; or undo everything."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from .edgeclf_watch import Bounds, is_well, watch
 
 __all__ = ["deploy", "try_beside", "without_key"]
 
-_FORMER_SECONDS = 90.0  # how long the former version may take until its first answer, at least
+_FORMER_SECONDS = 90.0  # minimum time limit for the previous version's first answer
 
 
 def deploy(wanted: Wanted, check: bool = False) -> tuple[bool, str]:
     """Deploy; return whether anything was changed, and the outcome for the user.
 
     Args:
-        wanted: what is to be deployed.
+        wanted: what to deploy.
         check: change nothing, and return what would be done.
 
     Raises:
-        ReleaseError: it was refused, and the former release is in use.
+        ReleaseError: it was refused, and the previous release is in use.
     """
     layout = Layout(wanted.root)
     manager = wanted.manager_of(layout)
@@ -47,12 +47,12 @@ def deploy(wanted: Wanted, check: bool = False) -> tuple[bool, str]:
 
 
 def try_beside(wanted: Wanted) -> dict[str, Any]:
-    """Install a release and run its model beside the service's, without switching; return the report.
+    """Install a release and run its model next to the service's, without switching; return the report.
 
-    The release stays there for ``deploy``, which comes next. The report is empty if there is nothing to deploy.
+    The release stays there for a following ``deploy``. The report is empty if there is nothing to deploy.
 
     Raises:
-        Disagreement: the models agree on too few frames; the new release is removed.
+        Disagreement: the models agree on too few frames; the new release was removed.
         ReleaseError: it was refused, or there is no service to compare with.
     """
     layout = Layout(wanted.root)
@@ -69,7 +69,7 @@ class _Deployment:
         self._read_present()
 
     def _read_present(self) -> None:
-        """Read the settings and the key of the present release, which hold where no others are given."""
+        """Read settings and key of the current release, which apply if no others are given."""
         wanted, layout = self._wanted, self._layout
         given = wanted.config.rstrip("\n") + "\n" if wanted.config else ""  # Ansible's lookups strip the last newline
         self._key = "" if wanted.key == "none" else wanted.key.strip() or self._present_key()
@@ -84,7 +84,7 @@ class _Deployment:
         return without_key(config) if self._key or self._present_key() else config
 
     def forecast(self) -> tuple[bool, str]:
-        """Return whether something would be changed, and what."""
+        """Return whether anything would be changed, and what."""
         layout, wanted = self._layout, self._wanted
         if self._is_done():
             return False, f"nothing to do: {self._serves()}"
@@ -107,7 +107,7 @@ class _Deployment:
         return True, "would {}".format(", ".join(steps))
 
     def run(self) -> tuple[bool, str]:
-        """Deploy, or raise ReleaseError with the former release in use."""
+        """Deploy, or raise ReleaseError with the previous release in use."""
         self._take_back_what_was_cut_off()
         if self._is_done():
             self._layout.tidy([self._layout.current, self._before_current()])
@@ -119,7 +119,7 @@ class _Deployment:
         return True, self._switch(before, definition, measured)
 
     def compare(self) -> dict[str, Any]:
-        """Install the release and compare its model with the present one, or raise ReleaseError; switch nothing."""
+        """Install the release and compare its model with the current one, or raise ReleaseError; do not switch."""
         self._take_back_what_was_cut_off()
         if self._is_done():
             return {}
@@ -149,7 +149,7 @@ class _Deployment:
         return str(self._layout.about(self._layout.current).get("before", ""))
 
     def _install(self) -> float:
-        """Install the release and try it; return the milliseconds of an image."""
+        """Install the release and try it; return the milliseconds per image."""
         wanted, layout = self._wanted, self._layout
         install_environment(
             layout,
@@ -162,7 +162,7 @@ class _Deployment:
             wanted.system_packages,
         )
         layout.take_model(wanted.model_digest)
-        if layout.current == self._release:  # it is in use, and its service is not well
+        if layout.current == self._release:  # it is in use, and its service has a problem
             return float(layout.about(self._release).get("milliseconds", 0))
         about = {"name": wanted.model_name, "version": wanted.version, "before": layout.current}
         if wanted.rolled_back_from:
@@ -188,13 +188,13 @@ class _Deployment:
         return milliseconds
 
     def _in_use(self) -> list[Path]:
-        """Return the present model, and the update that the service has brought itself, whichever it uses."""
+        """Return the current model, and any update fetched by the service itself, whichever it uses."""
         present = self._layout.link / "model.tflite"
         updates = updates_kept(self._layout, self._manager.health.parent) if self._manager.runs_service else []
         return [path for path in (present, *updates) if path.is_file()]
 
     def _switch(self, before: str, definition: str | None, measured: float) -> str:
-        """Switch and watch; on any failure take it back and raise ReleaseError."""
+        """Switch and watch; on any failure go back and raise ReleaseError."""
         layout, manager, wanted = self._layout, self._manager, self._wanted
         try:
             layout.switch(self._release)
@@ -230,13 +230,13 @@ class _Deployment:
             self._read_present()
 
     def _take_back(self, before: str, definition: str | None) -> str:
-        """Go back to a release and the definition of its service; return how that went, for the user."""
+        """Go back to a release and the definition of its service; return the result for the user."""
         layout, manager = self._layout, self._manager
         layout.switch(before)
         text = "Nothing was installed before, and nothing is left behind."
         if manager.runs_service:
-            for record in manager.health.parent.glob("*.version"):  # or the former model would be refused as older
-                with suppress(OSError):  # whatever is there, the former service is started
+            for record in manager.health.parent.glob("*.version"):  # or the previous model would be refused as older
+                with suppress(OSError):  # in any case, the previous service is started
                     record.unlink()
             try:
                 manager.restore(definition)
@@ -252,7 +252,7 @@ class _Deployment:
     def _former_answers(self, before: str) -> str:
         about = self._layout.about(before)
         name = "{} ({})".format(about["name"], str(about["model"])[:SHOWN]) if about else "The previous service"
-        if not about and not self._manager.health.exists():  # of a version that does not tell its health
+        if not about and not self._manager.health.exists():  # of a version that does not report its health
             return f"{name} runs again." if self._manager.process() else f"{name} does not run."
         try:
             watch(self._manager, Bounds(max(_FORMER_SECONDS, self._wanted.start_seconds), 0))
@@ -273,7 +273,7 @@ class _Deployment:
 
 
 def without_key(config: str) -> str:
-    """Return settings without the key ``trusted_key``, which a release adds to them."""
+    """Return settings without the key ``trusted_key``, which a release adds."""
     first_table = re.search(r"(?m)^\s*\[", config)
     above = first_table.start() if first_table else len(config)
     return re.sub(r"(?m)^trusted_key\s*=.*\n?", "", config[:above]) + config[above:]

@@ -1,4 +1,4 @@
-"""Install the runtime from an archive of wheels into an environment of its own."""
+"""Install the runtime from an archive of wheels into a new environment."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def install_environment(
         layout: the folders.
         name: name of the environment.
         archive_digest: SHA-256 of the archive in ``incoming``.
-        python: the Python to make it with.
+        python: the Python to create it with.
         version: version of the runtime.
-        extras: its extras, such as "web".
+        extras: extras of the runtime, such as "web".
         offline: take all packages from the archive.
-        system_packages: whether it sees the system's packages.
+        system_packages: give it access to the system's packages.
 
     Raises:
         ReleaseError: the archive is damaged, or pip fails.
@@ -47,7 +47,7 @@ def install_environment(
     if not archive.exists() or digest_of(archive) != archive_digest:
         archive.unlink(missing_ok=True)
         raise ReleaseError("the runtime's wheels arrived damaged; deploy again.")
-    shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was cut off
+    shutil.rmtree(folder, ignore_errors=True)  # left by an interrupted attempt
     wheels = layout.incoming / "wheels"
     try:
         _unpack(archive, wheels)
@@ -71,7 +71,7 @@ def install_environment(
         call(
             [folder / "bin/python", "-I", "-c", "import cv2, numpy, edgeclf_runtime"], "the runtime cannot be imported"
         )
-        os.sync()  # or a power cut could leave empty files behind a mark that says all are there
+        os.sync()  # or a power cut could leave empty files behind a mark of completeness
         write_synced(folder / "complete", "")
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -82,7 +82,7 @@ def install_environment(
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    """Unpack the wheels; an archive with anything but plain files is refused."""
+    """Unpack the wheels; refuse an archive with anything but regular files."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     with tarfile.open(archive) as content:
@@ -95,13 +95,13 @@ def _unpack(archive: Path, folder: Path) -> None:
 
 
 def _all_extras(extras: Sequence[str]) -> list[str]:
-    """Return the extras, and the interpreter's where ai-edge-litert has no wheels."""
+    """Return the extras, plus the interpreter's if ai-edge-litert has no wheels."""
     needs_other = sys.version_info < (3, 10) or sys.maxsize < 1 << 32
     return sorted({*extras, *(("tflite-runtime",) if needs_other else ())})
 
 
 def _pins(system_packages: bool) -> list[str]:
-    """Return what must not be newer: the system's picamera2 is built for the system's numpy."""
+    """Return upper version limits: the system's picamera2 is built for the system's numpy."""
     if not system_packages:
         return []
     try:

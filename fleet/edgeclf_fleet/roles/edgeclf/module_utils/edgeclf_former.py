@@ -1,4 +1,4 @@
-"""Go back to a release that the device has kept: deploy its model, settings and environment again."""
+"""Go back to a release kept on the device: deploy its model, settings and environment again."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Former:
     """A release to go back to.
 
     Attributes:
-        release: its id; empty if there is nothing to do.
-        about: what its release.json says.
-        digest: SHA-256 that a signature of its model is about; empty if models need not be signed.
-        statement: what is signed at the end of its model now; empty if nothing is, or if models need not be signed.
+        release: id of the release; empty if there is nothing to do.
+        about: contents of its release.json.
+        digest: SHA-256 covered by a signature of its model; empty if models need not be signed.
+        statement: the signed statement at the end of its model; empty if there is none, or if none is needed.
     """
 
     release: str
@@ -46,11 +46,11 @@ class Former:
 
 
 def find_former(layout: Layout, to: str = "") -> Former:
-    """Find a release that is kept on the device.
+    """Find a release kept on the device.
 
     Args:
         layout: the folders.
-        to: first digits of its model's digest; empty for the release before the present one.
+        to: first digits of its model's digest; empty for the release before the current one.
 
     Raises:
         ReleaseError: there is none.
@@ -90,7 +90,7 @@ def _with_model(layout: Layout, to: str) -> str:
 
 
 def _seal(layout: Layout, folder: Path, statement: str = "", target: Path | None = None) -> tuple[str, str]:
-    """Return the digest that a signature is about, and its statement; write the model with another one to a file."""
+    """Return the digest that a signature covers, and its statement; write the model with another one to a file."""
     words = [statement, target] if statement else []
     python = layout.link / "environment/bin/python"
     said = call([python, "-I", "-c", _SEAL, folder / "model.tflite", *words], "the model cannot be read")
@@ -99,16 +99,16 @@ def _seal(layout: Layout, folder: Path, statement: str = "", target: Path | None
 
 
 def roll_back(given: dict[str, Any], to: str, statements: dict[str, str], check: bool = False) -> tuple[bool, str]:
-    """Go back to a former release, with the same trial and watch as a deployment.
+    """Go back to an earlier release, with the same trial and watch as in a deployment.
 
     Args:
         given: further fields of ``Wanted``, with ``root``.
         to: see ``find_former``.
-        statements: newly signed statements by the digest of a model; with ``check``, what they say is not needed.
+        statements: newly signed statements by the model's digest; with ``check``, their contents are not needed.
         check: change nothing, and return what would be done.
 
     Raises:
-        ReleaseError: there is no such release, it was refused, or it needs a signature; the present one is in use.
+        ReleaseError: there is no such release, it was refused, or it needs a signature; the current one is in use.
     """
     layout = Layout(given["root"])
     former = find_former(layout, to)
@@ -142,7 +142,7 @@ def _how_to_sign(former: Former) -> str:
 
 
 def _signed_again(layout: Layout, folder: Path, statement: str) -> str:
-    """Put the model with a new statement where models arrive; return its digest."""
+    """Put the model with a new statement where new models arrive; return its digest."""
     layout.incoming.mkdir(exist_ok=True)
     arriving = layout.incoming / "signed.tflite"
     _seal(layout, folder, statement, arriving)

@@ -1,13 +1,13 @@
-"""The folders of a device: environments and models by digest, releases that join them, and the link to the present one.
+"""The folders of a device: environments and models by digest, releases that combine them, the link to the current one.
 
 ROOT/environments/NAME/            Python with the runtime; ``complete`` in it is written last
 ROOT/models/DIGEST.tflite
 ROOT/releases/ID/                  environment -> ..., model.tflite -> ..., run.toml, release.json, trusted.pub
-ROOT/current -> releases/ID        the one link that is switched
+ROOT/current -> releases/ID        the link that is switched
 ROOT/data/                         working folder of the service; kept
-ROOT/incoming/                     what has been copied and not been checked
-ROOT/jobs/                         Ansible's files of deployments that go on by themselves
-ROOT/pending.json                  a switch that is neither kept nor taken back yet
+ROOT/incoming/                     copied files that were not checked yet
+ROOT/jobs/                         Ansible's files of deployments that continue by themselves
+ROOT/pending.json                  a switch that is neither settled nor undone yet
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def digest_of(path: Path) -> str:
 
 
 def write_synced(path: Path, text: str, mode: int = 0o644) -> None:
-    """Write a file beside its place, sync it and rename it."""
+    """Write a file to a temporary name, sync it and rename it."""
     hidden = path.with_name(f".{path.name}.new")
     hidden.unlink(missing_ok=True)
     descriptor = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
@@ -78,11 +78,11 @@ class Layout:
 
     @property
     def current(self) -> str:
-        """Return the id of the present release; empty if there is none."""
+        """Id of the current release; empty if there is none."""
         return Path(os.readlink(self.link)).name if self.link.is_symlink() else ""
 
     def about(self, release: str) -> dict[str, Any]:
-        """Return what release.json says; empty if there is none."""
+        """Return the contents of release.json; empty if there is none."""
         try:
             content = json.loads((self.releases / release / "release.json").read_text("utf-8"))
         except (OSError, ValueError):
@@ -90,12 +90,12 @@ class Layout:
         return content if release and isinstance(content, dict) else {}
 
     def has_model(self, digest: str) -> bool:
-        """Whether a model file is there and undamaged."""
+        """Return whether a model file is there and undamaged."""
         path = self.models / f"{digest}.tflite"
         return path.exists() and digest_of(path) == digest
 
     def take_model(self, digest: str) -> None:
-        """Move the model that was copied to its place.
+        """Move the copied model to its place.
 
         Raises:
             ReleaseError: it is damaged.
@@ -116,7 +116,7 @@ class Layout:
     def write_release(
         self, release: str, environment: str, model: str, config: str, about: dict[str, Any], key: str = ""
     ) -> Path:
-        """Write the folder of a release; return it. With a public key, its settings ask for it."""
+        """Write the folder of a release, and return it. With a public key, its settings name the key."""
         folder = self.releases / release
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
@@ -125,13 +125,13 @@ class Layout:
         if key:
             write_synced(folder / "trusted.pub", key)
             config = f"trusted_key = {json.dumps(str(folder / 'trusted.pub'))}\n{config}"
-        write_synced(folder / "run.toml", config, 0o600)  # it may have passwords
+        write_synced(folder / "run.toml", config, 0o600)  # it may contain passwords
         write_synced(folder / "release.json", json.dumps({"environment": environment, "model": model, **about}) + "\n")
         _sync_folder(self.releases)
         return folder
 
     def switch(self, release: str) -> None:
-        """Make a release the present one, or none if the id is empty."""
+        """Make a release the current one, or none if the id is empty."""
         if not release:
             self.link.unlink(missing_ok=True)
             return
@@ -142,11 +142,11 @@ class Layout:
         _sync_folder(self.root)
 
     def note_pending(self, before: str, service: str | None) -> None:
-        """Note the state to go back to, before it is changed."""
+        """Record the state to go back to, before it is changed."""
         write_synced(self._pending, json.dumps({"before": before, "service": service}) + "\n")
 
     def pending(self) -> dict[str, Any] | None:
-        """Return the state to go back to; None if no switch is open."""
+        """Return the state to go back to; None if no switch is pending."""
         try:
             content: dict[str, Any] = json.loads(self._pending.read_text("utf-8"))
         except (OSError, ValueError):
@@ -154,12 +154,12 @@ class Layout:
         return content
 
     def settle(self) -> None:
-        """Note that the present state is kept."""
+        """Record that the current state is kept."""
         self._pending.unlink(missing_ok=True)
         _sync_folder(self.root)
 
     def tidy(self, kept: Iterable[str]) -> None:
-        """Remove what no kept release uses, and what was copied."""
+        """Remove what no kept release uses, and the copied files."""
         releases = set(filter(None, kept))
         abouts = [self.about(release) for release in releases]
         _remove_others(self.releases, releases)

@@ -1,4 +1,4 @@
-"""Remove what deployments left on the device that were killed, or lost their connection."""
+"""Remove what deployments that were killed, or lost their connection, left on the device."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from .edgeclf_processes import commands
 __all__ = ["remove_leftovers"]
 
 _MODULES = "AnsiballZ_edgeclf_r"  # release and rollback
-_ENDS = 10.0  # seconds that a job has to write its result
+_ENDS = 10.0  # seconds for a job to write its result
 _OURS = ("AnsiballZ_edgeclf_*.py", "AnsiballZ_async_wrapper.py", ".source.tflite", ".source.tar")
 
 
 def remove_leftovers(jobs: Path) -> None:
-    """Remove the files of jobs that have ended, and Ansible's temporary folders with files of ours, but those in use.
+    """Remove files of ended jobs, and Ansible's temporary folders with our files, except those in use.
 
     The device must be locked for this deployment.
 
     Args:
-        jobs: folder of Ansible's files of jobs in the background.
+        jobs: folder of Ansible's files for background jobs.
     """
     words = _words_of_commands(jobs)
     own = _own()
-    # Of these folders nothing tells whose they are: another deployment, to another root, may be importing from one.
+    # The owner of these folders is unknown: another deployment, to another root, may be importing from one.
     is_alone = not any(_MODULES in word and (own is None or own.name not in word) for word in words)
     for folder in Path(tempfile.gettempdir()).glob("ansible_edgeclf_r*_payload_*") if is_alone else ():
-        if not any(folder.name in path for path in sys.path):  # this process's own is in use
+        if not any(folder.name in path for path in sys.path):  # this process's own folder is in use
             shutil.rmtree(folder, ignore_errors=True)
     for job in _jobs(jobs):
         if not _runs(job, words):
@@ -43,9 +43,9 @@ def remove_leftovers(jobs: Path) -> None:
 
 
 def _words_of_commands(jobs: Path) -> list[str]:
-    """Return the words of all commands, once no job but this one runs.
+    """Return the words of all commands, once no job but this one is running.
 
-    A job that has let go of the lock, such as an ended trial, is about to write its result.
+    A job that has released the lock, such as an ended trial, is about to write its result.
     """
     until = time.monotonic() + _ENDS
     while True:
@@ -60,7 +60,7 @@ def _jobs(folder: Path) -> list[Path]:
 
 
 def _runs(job: Path, words: list[str]) -> bool:
-    name = job.name.partition(".")[0]  # the file's name also has a number of a process
+    name = job.name.partition(".")[0]  # the file's name also contains a process number
     return any(name in word for word in words)
 
 

@@ -1,4 +1,4 @@
-"""One deployment at a time on a device."""
+"""Only one deployment at a time on a device."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .edgeclf_shadowing import end_trial
 
 __all__ = ["locked"]
 
-_TRIAL_ENDS = 60.0  # seconds until a trial that was told to end has done so
+_TRIAL_ENDS = 60.0  # seconds for a trial to end when told to
 
 
 @contextmanager
 def locked(layout: Layout) -> Iterator[None]:
-    """Hold the device; a second deployment at the same time is refused, but it ends a trial, which may go on for long.
+    """Lock the device; refuse a second deployment, except that it ends a trial, which may take long.
 
     Raises:
         ReleaseError: another deployment is running.
@@ -34,7 +34,7 @@ def locked(layout: Layout) -> Iterator[None]:
 
 
 def _taken(file: IO[str]) -> bool:
-    """Take the lock; return whether nobody else has it."""
+    """Take the lock; return whether it was free."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Service managers: how ``edgeclf run`` is installed as a service, restarted, and asked how it is."""
+"""Service managers: how ``edgeclf run`` is installed as a service, restarted, and queried."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SUPERVISED_AFTER = 30.0  # seconds; runsvdir looks for new services every five
 
 
 class Manager:
-    """No service: releases are installed and tried, and nothing runs.
+    """No service: releases are installed and tried, but nothing runs.
 
     Args:
         layout: the folders.
@@ -37,21 +37,21 @@ class Manager:
 
     @property
     def health(self) -> Path:
-        """Return the path of the file with the service's health."""
+        """Path of the file with the service's health."""
         return self.layout.root / "health.json"
 
     def definition(self) -> str | None:
-        """Return how the service is defined now; None if there is none."""
+        """Return the service's current definition; None if there is none."""
         return None
 
     def start(self) -> None:
-        """Define the service for the present release, and start it anew."""
+        """Define the service for the current release, and restart it."""
 
     def restore(self, definition: str | None) -> None:
-        """Go back to an earlier definition and start it anew, or remove the service if there was none."""
+        """Go back to an earlier definition and restart, or remove the service if there was none."""
 
     def process(self) -> int:
-        """Return the number of its process; 0 if none runs."""
+        """Return the id of its process; 0 if it is not running."""
         return 0
 
     def last_words(self) -> str:
@@ -59,7 +59,7 @@ class Manager:
         return ""
 
     def command(self) -> list[str]:
-        """Return the command of the service, by the link that is switched."""
+        """Return the command of the service, through the link that is switched."""
         current = self.layout.link
         python = [str(current / "environment/bin/python"), "-m", "edgeclf_runtime"]
         return [*python, "run", str(current / "model.tflite"), "--config", str(current / "run.toml")]
@@ -163,14 +163,14 @@ class Runit(Manager):
             write_synced(self._folder / "run", definition, 0o755)
         before = self.process() if self._link.is_symlink() else 0
         if self._link.is_symlink():
-            self._call("force-restart")  # kills one that does not end, which would be taken for the new one
+            self._call("force-restart")  # kills a process that does not end, which would be taken for the new one
         else:
             os.symlink(self._folder, self._link)
         until = time.monotonic() + _SUPERVISED_AFTER
         while (process := self.process()) in (0, before):
             if time.monotonic() > until:
                 raise ReleaseError(f"runit does not start {self._link}: is runsvdir running?")
-            if process:  # sv counts in whole seconds: a service that has just started was taken for the new one
+            if process:  # sv counts whole seconds: a service that had just started was taken for the new one
                 self._call("force-restart")
             time.sleep(0.2)
 
@@ -180,7 +180,7 @@ class Runit(Manager):
             self._link.unlink()
             subprocess.run(["sv", "exit", str(self._folder)], capture_output=True, check=False)
             subprocess.run(["sv", "exit", str(self._folder / "log")], capture_output=True, check=False)
-            time.sleep(1)  # runsv ends its log last
+            time.sleep(1)  # runsv closes its log last
         for folder in (self.layout.root / "runit", self.layout.root / "state", self.layout.root / "log"):
             shutil.rmtree(folder, ignore_errors=True)
 

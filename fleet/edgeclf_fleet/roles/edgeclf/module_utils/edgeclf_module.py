@@ -1,4 +1,4 @@
-"""What the modules of this role have in common: arguments that name the service, and errors in one line."""
+"""What the modules of this role share: arguments that name the service, and errors in one line."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WATCH = {
 
 @contextmanager
 def failing(module: AnsibleModule, root: Path) -> Iterator[None]:
-    """Tell Ansible, in one line, why what is done below ``root`` has failed."""
+    """Report a failure below ``root`` to Ansible in one line."""
     try:
         yield
     except ReleaseError as error:

@@ -1,4 +1,4 @@
-"""The commands of the processes on the device."""
+"""The commands of the device's processes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["commands"]
 
 
 def commands() -> dict[int, list[bytes]]:
-    """Return the words of each process's command, by the process's number."""
+    """Return the words of each process's command, by process id."""
     found = {}
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):  # it has ended

@@ -1,4 +1,4 @@
-"""Read what a service has written. Its user may have put anything there: a pipe, a link, or a file without an end."""
+"""Read files of a service. Its user may have put anything there: a pipe, a link, or a file without end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST = 1 << 20  # bytes
 def service_object(path: Path) -> dict[str, Any]:
     """Return the JSON object in a regular file; empty if there is none."""
     try:
-        # Without O_NONBLOCK, opening a named pipe waits for a writer, for ever.
+        # Without O_NONBLOCK, opening a named pipe waits forever for a writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
             is_regular = stat.S_ISREG(os.fstat(descriptor).st_mode)

@@ -1,4 +1,4 @@
-"""Run a new model beside that of the service before anything is switched, and compare their answers."""
+"""Run a new model next to the service's before switching, and compare their answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .edgeclf_processes import commands
 
 __all__ = ["Disagreement", "check_agreement", "check_comparable", "compared", "end_trial"]
 
-_AFTER = 180.0  # seconds beside the time of the trial, for a slow start
+_AFTER = 180.0  # seconds in addition to the trial's, for a slow start
 _ITS_NAME = b"edgeclf_runtime.shadow"
 
 
@@ -33,17 +33,16 @@ class Disagreement(ReleaseError):
 
 
 def compared(layout: Layout, manager: Manager, folder: Path, seconds: float) -> dict[str, Any]:
-    """Run the model of a release beside the service; return the report of ``edgeclf_runtime.shadow.trial``.
+    """Run the model of a release next to the service; return the report of ``edgeclf_runtime.shadow.trial``.
 
     Args:
         layout: the folders.
-        manager: of the service.
-        folder: of the release.
-        seconds: for how long.
+        manager: manager of the service.
+        folder: folder of the release.
+        seconds: duration of the trial.
 
     Raises:
-        ReleaseError: the new model crashes, the service is none that can be compared with, or another deployment has
-            ended the trial.
+        ReleaseError: the new model crashes, the service cannot be compared with, or another deployment ended the trial.
     """
     words: list[object] = [folder / "environment/bin/python", "-I", "-m", "edgeclf_runtime.shadow"]
     words += [folder / "model.tflite", manager.health.parent, "--config", folder / "run.toml"]

@@ -1,4 +1,4 @@
-"""What is to be deployed to a device."""
+"""What to deploy to a device."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHOWN = 8
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be deployed; the fields are the arguments of the module edgeclf_release."""
+    """What to deploy; the fields are the arguments of the module edgeclf_release."""
 
     root: Path
     service: str

@@ -1,4 +1,4 @@
-"""Watch a service after its start: it answers, goes on running, with its new model, its camera and its speed."""
+"""Watch a service after its start: it must answer and keep running, with its new model, its camera and its speed."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from .edgeclf_service_files import service_object
 
 __all__ = ["Bounds", "is_well", "watch"]
 
-_LOOK = 0.5  # seconds between two looks
-_DEATHS = 2  # number of ends after which it is given up
+_LOOK = 0.5  # seconds between two checks
+_DEATHS = 2  # number of exits after which it is given up
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """What is asked of a service.
+    """The requirements for a service.
 
     Attributes:
-        start_seconds: longest time until the first answer.
-        watch_seconds: how long it has to run after that.
-        latency_ms: highest mean time per image, in ms; 0 for any.
+        start_seconds: maximum time until the first answer.
+        watch_seconds: how long it must run after that.
+        latency_ms: maximum mean time per image, in ms; 0 for any.
     """
 
     start_seconds: float
@@ -32,10 +32,10 @@ class Bounds:
 
 
 def watch(manager: Manager, bounds: Bounds) -> dict[str, Any]:
-    """Watch a service that was started just now; return its health.
+    """Watch a service that was just started; return its health.
 
     Raises:
-        ReleaseError: it ends, answers nothing, refuses its model, loses its camera, or is too slow.
+        ReleaseError: it exits, gives no answer, refuses its model, loses its camera, or is too slow.
     """
     processes = _Processes(manager)
     until = time.monotonic() + bounds.start_seconds
@@ -46,7 +46,7 @@ def watch(manager: Manager, bounds: Bounds) -> dict[str, Any]:
             raise ReleaseError(_no_answer(health, bounds, manager))
         processes.check()
         time.sleep(_LOOK)
-    processes = _Processes(manager, deaths=1)  # from here on it has to stay
+    processes = _Processes(manager, deaths=1)  # from here on it must not exit
     until = time.monotonic() + bounds.watch_seconds
     while time.monotonic() < until:
         processes.check()
@@ -66,14 +66,14 @@ def watch(manager: Manager, bounds: Bounds) -> dict[str, Any]:
 
 
 def is_well(manager: Manager) -> bool:
-    """Whether a service that was started earlier runs and has not refused its model."""
+    """Return whether a service started earlier is running and has not refused its model."""
     process = manager.process()
     health = service_object(manager.health)
     return bool(process) and health.get("process") == process and not health.get("refused") and _answers(health)
 
 
 def _answers(health: dict[str, Any]) -> bool:
-    """Whether it answers; a folder or a phone's pictures may come at any time."""
+    """Return whether it answers; images in a folder or from a phone may come at any time."""
     return bool(health) and (health.get("frames", 0) > 0 or not health.get("is_live"))
 
 
@@ -95,19 +95,19 @@ def _reason(health: dict[str, Any]) -> str:
 
 
 class _Processes:
-    """The processes of the service since the watch began, of which so many may end."""
+    """The processes of the service since the watch began, a limited number of which may exit."""
 
     def __init__(self, manager: Manager, deaths: int = _DEATHS) -> None:
         self._manager, self._deaths = manager, deaths
         self._seen = [manager.process()]
 
     def health(self) -> dict[str, Any]:
-        """Return the health that the present process wrote; empty if it has not yet."""
+        """Return the health written by the current process; empty if it has not written any yet."""
         content = service_object(self._manager.health)
         return content if content.get("process") == self._manager.process() else {}
 
     def check(self) -> None:
-        """Raise ReleaseError if it has ended too often."""
+        """Raise ReleaseError if it has exited too often."""
         process = self._manager.process()
         if self._seen[-1] != process:
             self._seen.append(process)
