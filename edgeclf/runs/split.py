@@ -61,6 +61,7 @@ def divide(
     except DataError:
         _say_skipped(skipped, "", reporter)  # the run folder with their list will be removed
         raise
+    _report_missing_classes(divided, reporter)
     if run.config.from_run is None:
         _report_small_parts(kept, divided, run.config, reporter)
     elif run.config.test and "test" not in kept.parts:
@@ -96,6 +97,18 @@ def _report_small_parts(kept: Dataset, divided: Dataset, config: TrainConfig, re
             reporter.say(
                 f"Warning: the {part} part has {counted(count, 'image')} but should have {wanted}: images that belong "
                 "together stay in one part. Add images taken at other times, or pass --group none."
+            )
+
+
+def _report_missing_classes(divided: Dataset, reporter: Reporter) -> None:
+    """Warn if a validation or test part lacks a class, as parts of a source may."""
+    for part in ("validation", "test"):
+        counts = divided.counts(part)
+        missing = [label for label, count in zip(divided.labels, counts, strict=True) if not count]
+        if counts.any() and missing:
+            reporter.say(
+                f"Warning: the {part} part has no image of {_listed(missing)}, so its figures say nothing about "
+                f"{'this class' if len(missing) == 1 else 'these classes'}. Add images there."
             )
 
 

@@ -59,6 +59,20 @@ def test_copies_of_a_fixed_cameras_files_stay_together(tmp_path: Path) -> None:
     assert any("images of 'empty' look alike, as with a fixed camera" in line for line in lines)
 
 
+def test_a_class_that_a_given_part_lacks_is_reported(tmp_path: Path) -> None:
+    for part, counts in {"train": (6, 6, 6), "val": (3, 0, 3)}.items():
+        for name, count in zip("abc", counts, strict=True):
+            (tmp_path / "photos" / part / name).mkdir(parents=True)
+            for number in range(count):
+                noise = np.random.default_rng([ord(name), number, count]).integers(0, 255, (24, 24, 3))
+                Image.fromarray(noise.astype(np.uint8)).save(tmp_path / "photos" / part / name / f"{number}.png")
+    _, lines = _divided(tmp_path / "photos", tmp_path / "run")
+    warnings = [line for line in lines if line.startswith("Warning")]
+    assert warnings == [
+        "Warning: the validation part has no image of b, so its figures say nothing about this class. Add images there."
+    ]
+
+
 def test_photographs_under_two_labels_are_reported(tmp_path: Path) -> None:
     folder = write_scene(table(0.45, 12), tmp_path / "photos")
     shot = cv2.imread(str(folder / "bird" / "003.jpg"))
