@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -152,7 +151,10 @@ def _nearest(
     assert train.features is not None
     assert validation.features is not None
     chosen, best = validation.scores.argmax(axis=1), validation.scores.max(axis=1)
-    order: Callable[[int], float] = lambda row: min(float(familiar[row]), 1 - float(best[row]))  # noqa: E731
+
+    def order(row: int) -> float:
+        return min(float(familiar[row]), 1 - float(best[row]))
+
     rows = sorted(np.flatnonzero((chosen != validation.targets) | (familiar < REJECT)).tolist(), key=order)[:_SHOWN]
     likeness = comparable(validation.features[rows], scale) @ comparable(train.features, scale).T
     nearest = np.argsort(-likeness, axis=1, kind="stable")[:, :_NEAREST]

@@ -59,7 +59,8 @@ td.why {{ white-space: normal; color: var(--muted); }}
 def survey_page(devices: Sequence[DeviceStatus]) -> str:
     """Return the page as HTML."""
     wrong = sum(not device.is_well for device in devices)
-    title = f"{counted(len(devices), 'device')}, {f'{wrong} to look at' if wrong else 'all well'}"
+    attention = f"{wrong} {'needs' if wrong == 1 else 'need'} attention"
+    title = f"{counted(len(devices), 'device')}, {attention if wrong else 'all well'}"
     return _PAGE.format(
         title=title,
         moment=time.strftime("%Y-%m-%d %H:%M %Z"),

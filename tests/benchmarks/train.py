@@ -221,7 +221,7 @@ class _Watched(Training):
                 raise _Reached
             return note(epoch, figures, *rest)
 
-        self._history.note = measured  # type: ignore[method-assign]
+        self._history.note = measured
 
 
 def _ours(folder: Path, config: TrainConfig, test: Labelled) -> list[tuple[float, float]]:

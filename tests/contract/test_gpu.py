@@ -86,7 +86,7 @@ def _rows() -> list[tuple[object, ...]]:
 
 
 def _pairs(row: tuple[object, ...]) -> set[tuple[tuple[int, object], tuple[int, object]]]:
-    return set(itertools.combinations(enumerate(row), 2))  # type: ignore[arg-type]
+    return set(itertools.combinations(enumerate(row), 2))
 
 
 def _computed(operations: set[Operation]) -> set[Operation]:

@@ -199,7 +199,7 @@ def test_a_new_model_file_brings_its_own_jpeg_rule(photograph: Path, files: dict
     frame = next(iter(open_source(photograph)))
     with Classifier.load(files["reduced"]) as reduced, Classifier.load(files["full"]) as old:
         source = open_source(photograph)
-        source.decode_for(reduced.card.preprocessing.min_decoded_size)  # type: ignore[attr-defined]
+        source.decode_for(reduced.card.preprocessing.min_decoded_size)
         small = next(iter(source))
         assert small.pixels.shape == (375, 500, 3)
         for given in (frame, small):
@@ -218,7 +218,7 @@ def test_a_new_model_file_brings_its_own_jpeg_rule(photograph: Path, files: dict
             if len(sink.seen) == 1:
                 pipeline.offer(offered)
 
-        sink.take = offer  # type: ignore[method-assign]
+        sink.take = offer
         pipeline.run(open_source(video))
         answers = [item.prediction.scores for item in sink.seen]
         assert np.array_equal(answers[0], expected[1])

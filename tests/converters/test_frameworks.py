@@ -30,7 +30,7 @@ def _pages_mapped(**environment: str) -> int:
     return int(done.stdout)
 
 
-@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="elsewhere TensorFlow chooses by itself")
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="only x86-64 has the choice")
 def test_tensorflow_uses_onednn_unless_turned_off() -> None:
     """oneDNN's allocator keeps the memory of tensors, the C library's does not; this shows which one is in use."""
     ours, theirs = _pages_mapped(), _pages_mapped(TF_ENABLE_ONEDNN_OPTS="0")

@@ -50,7 +50,7 @@ class Camera:
         os.close(self._held)
 
 
-def _listed(descriptor: int):  # type: ignore[no-untyped-def]
+def _listed(descriptor: int):
     number = 0
     while True:
         answer = bytearray(68)

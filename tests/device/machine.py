@@ -77,7 +77,7 @@ def packed(stage: Path, out: Path) -> None:
         subprocess.run(pack, cwd=stage, input=names, stdout=file, check=True, env=_ENVIRONMENT)
 
 
-def _left_out(root: Path, site: Path):  # type: ignore[no-untyped-def]
+def _left_out(root: Path, site: Path):
     """Return what no boot needs: documentation, devices, and other interpreters' packages."""
     useless = {root / name for name in _USELESS}
 

@@ -77,7 +77,7 @@ def userland(kind: Userland) -> Path:
     try:
         tool(*command, *kind.options, f"--include={kind.packages}", "bookworm", root)
     except AssertionError as error:
-        pytest.skip(f"Debian's {kind.name} packages cannot be had: {' '.join(str(error).split())[-200:]}")
+        pytest.skip(f"Debian's {kind.name} packages cannot be downloaded: {' '.join(str(error).split())[-200:]}")
     _stand_ins(root)
     ready.write_text(kind.packages, "utf-8")
     return root

@@ -95,7 +95,7 @@ def test_processors_are_counted_by_affinity_and_quota(tmp_path: Path, monkeypatc
     assert usable_cores(tmp_path / "none") == (os.cpu_count() or 1)
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system binds no process to processors")
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no CPU affinity")
 def test_a_process_bound_to_one_processor_uses_one() -> None:
     script = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); "
     script += "from edgeclf_runtime.system.cores import usable_cores; print(usable_cores())"

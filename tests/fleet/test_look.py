@@ -102,10 +102,10 @@ def test_rights_are_asked_for_before_anything_is_written(asked: dict[str, Any], 
     if not python.exists():
         pytest.skip("no Python that another user may run")
     command = [str(python), "-", json.dumps({**asked, "root": "/opt/edgeclf/below"})]
-    done = subprocess.run(command, input=LOOK.read_text(), capture_output=True, text=True, check=True, **nobody)  # type: ignore[call-overload]
+    done = subprocess.run(command, input=LOOK.read_text(), capture_output=True, text=True, check=True, **nobody)
     assert "65534 may not write to /opt" in done.stdout
     command[-1] = json.dumps({**asked, "become": True})
-    done = subprocess.run(command, input=LOOK.read_text(), capture_output=True, text=True, check=True, **nobody)  # type: ignore[call-overload]
+    done = subprocess.run(command, input=LOOK.read_text(), capture_output=True, text=True, check=True, **nobody)
     assert "--ask-become-pass" in done.stdout or "There is no sudo" in done.stdout
 
 

@@ -77,7 +77,7 @@ def bring(root: Path) -> Bring:
             start_seconds=0,
             latency_ms=0,
         )
-        return deploy(replace(wanted, **given), check)  # type: ignore[arg-type]
+        return deploy(replace(wanted, **given), check)
 
     return brought
 
@@ -216,7 +216,7 @@ def test_going_back_to_an_older_signed_model_needs_a_new_signature(
     assert go_back(key=key)[0]
     content = (current / "model.tflite").read_bytes()
     assert unsigned(content) == kept_model.read_bytes()
-    assert TrustedKeys(current / "trusted.pub").check("it", content).version > split(two.read_bytes())[1].version  # type: ignore[union-attr]
+    assert TrustedKeys(current / "trusted.pub").check("it", content).version > split(two.read_bytes())[1].version
     assert go_back() == (False, f"nothing to do: one ({hashlib.sha256(content).hexdigest()[:8]}) is already in use.")
 
 

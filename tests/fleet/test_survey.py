@@ -119,7 +119,7 @@ def test_the_page_has_all_rows_and_runs_nothing_of_a_device() -> None:
     page = survey_page(device_statuses(events))
     assert "<script" not in page
     assert "&lt;script&gt;alert(1)" in page
-    assert "3 devices, 2 to look at" in page
+    assert "3 devices, 2 need attention" in page
     assert page.count("<tr>") == 4
     assert "glass 60%, unknown 30%, metal 10%" in page
 

@@ -87,7 +87,7 @@ def test_a_crash_of_the_version_before_is_not_held_against_it(supervisor: Superv
             supervisor.say()
         return watched[-1]
 
-    supervisor.process = process  # type: ignore[method-assign]
+    supervisor.process = process
     assert watch(supervisor, Bounds(30, 0))["frames"] == 3
     assert watched[0] == crashed.pid != watched[-1]
 

@@ -14,7 +14,7 @@ FULL = "No space left on device"
 
 
 @pytest.fixture
-def small(image: Box, tmp_path: Path) -> Box:  # type: ignore[misc]
+def small(image: Box, tmp_path: Path) -> Box:
     """A device with little space left, which answers."""
     with closing(Box(tmp_path, image, size="64M")) as box:
         box.wait(lambda: box.answer_since(0))

@@ -45,7 +45,7 @@ class Torchvision(MetaPathFinder, Loader):
 
     def create_module(self, spec: ModuleSpec) -> types.ModuleType:
         module = types.ModuleType(spec.name)
-        module.__getattr__ = _absent  # type: ignore[method-assign]
+        module.__getattr__ = _absent
         return module
 
     def exec_module(self, module: types.ModuleType) -> None:

@@ -114,7 +114,7 @@ def test_the_runtime_on_debians_python_3_14(made: Path, tmp_path: Path) -> None:
     ]
     done = subprocess.run(debian, capture_output=True, text=True, check=False)
     if done.returncode:
-        pytest.skip(f"Debian's packages cannot be had: {' '.join(done.stderr.split())[-200:]}")
+        pytest.skip(f"Debian's packages cannot be downloaded: {' '.join(done.stderr.split())[-200:]}")
     for name in ("lib", "lib64"):
         if not (root / name).exists():
             (root / name).symlink_to(f"usr/{name}")  # as a script of its packages does

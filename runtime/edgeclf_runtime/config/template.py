@@ -19,7 +19,7 @@ _TOP = {
     "source": "Camera number or device, csi, video, image folder or address",
     "reload": "Switch to a new model file when it replaces MODEL and passes its check",
     "trusted_key": "Refuse model files that were not signed with this public key (edgeclf sign)",
-    "update": "Folder or https address to look at for new signed models (edgeclf publish)",
+    "update": "Folder or https address to check for new signed models (edgeclf publish)",
     "update_every": "Seconds from one look to the next; 0 for 3600 of an address and 10 of a folder",
     "update_ca": "Certificate authority to trust for this address, in place of the system's",
     "page_zones": 'File for zones that are drawn on the page, such as "zones.toml"; docs/cameras-and-zones.md',

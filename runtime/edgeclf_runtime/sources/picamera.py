@@ -54,7 +54,7 @@ class _PiCapture:
 
     def __init__(self, number: int, options: SourceOptions) -> None:
         try:
-            from picamera2 import Picamera2  # type: ignore[import-not-found, unused-ignore]
+            from picamera2 import Picamera2
         except ImportError as error:
             raise SourceError(f"csi:{number}: {_HOW} ({error})") from None
         except Exception as error:  # ValueError: built for another numpy than the one pip has installed

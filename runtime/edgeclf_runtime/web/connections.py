@@ -18,7 +18,7 @@ _PATIENCE = 10.0  # seconds until the first request, or without reading what was
 class Connection(H11Protocol):
     """A connection that counts towards the limit."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in H11Protocol
         super().connection_made(transport)
         self._seen: tuple[object, int] = (None, 0)
         self._since = time.monotonic()

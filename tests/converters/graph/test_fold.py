@@ -116,7 +116,7 @@ def test_an_unsupported_layer_is_reported_with_advice() -> None:
 
 
 def test_layers_that_cannot_be_rewritten_exactly_are_refused() -> None:
-    class Conv2D(keras().layers.Conv2D):  # type: ignore[misc, name-defined]
+    class Conv2D(keras().layers.Conv2D):
         """A user's layer with the name of a Keras layer, which computes something else."""
 
     with pytest.raises(ConversionError, match="is a Conv2D of its own"):
@@ -150,7 +150,7 @@ def test_a_layer_used_twice_and_a_subclassed_network_are_refused() -> None:
     with pytest.raises(ConversionError, match="'shared' is used twice"):
         flatten(_with(lambda x: shared(shared(x))))
 
-    class Mine(keras().Model):  # type: ignore[misc, name-defined]
+    class Mine(keras().Model):
         def call(self, inputs: Any) -> Any:
             return inputs
 

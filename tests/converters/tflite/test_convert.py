@@ -42,7 +42,7 @@ def _images(count: int) -> list[np.ndarray]:
 def test_every_mode_gives_the_networks_scores(network: object, mode: str, tmp_path: Path) -> None:
     card, images = ModelCard("tiny", LABELS, RULE), _images(8)
     export(network, tmp_path / "m.tflite", card, mode=mode, calibration=images, golden=images[:2])
-    wanted = network((np.stack(images).astype(np.float32) - 127) / 128).numpy()  # type: ignore[operator]
+    wanted = network((np.stack(images).astype(np.float32) - 127) / 128).numpy()
     with Classifier.load(tmp_path / "m.tflite") as classifier:
         scores = np.stack([classifier.classify(picture).scores for picture in images])
     assert abs(scores - wanted).max() < 0.02
@@ -102,9 +102,10 @@ def test_a_failed_export_leaves_the_old_file(network: object, tmp_path: Path) ->
 def test_a_card_of_lists_and_numpys_numbers_is_written(network: object, tmp_path: Path) -> None:
     mean: Any = [np.float32(127)] * 3
     given: Any = {"epochs": np.int64(10), "notes": "two\nlines"}
-    card = ModelCard("tiny\n1", list(LABELS), Preprocessing(np.int64(32), 32, mean=mean), provenance=given)  # type: ignore[arg-type]
-    measure = lambda classifier: {"validation": np.float32(0.5)}  # noqa: E731
-    export(network, tmp_path / "m.tflite", card, mode="float32", measure=measure)
+    card = ModelCard("tiny\n1", list(LABELS), Preprocessing(np.int64(32), 32, mean=mean), provenance=given)
+    export(
+        network, tmp_path / "m.tflite", card, mode="float32", measure=lambda classifier: {"validation": np.float32(0.5)}
+    )
     with Classifier.load(tmp_path / "m.tflite") as classifier:
         written = classifier.card
     assert (written.name, written.labels, written.preprocessing) == ("tiny 1", LABELS, RULE)

@@ -159,7 +159,7 @@ def test_file_names_that_are_not_utf8_are_skipped_and_listed(tmp_path: Path) -> 
     try:
         (tmp_path / "cat" / "0.png").rename(tmp_path / "cat" / os.fsdecode(b"K\xe4tzchen.png"))
     except OSError:
-        pytest.skip("this file system takes UTF-8 names alone")
+        pytest.skip("this file system accepts only UTF-8 names")
     data, (skipped,) = scan(tmp_path)
     assert len(data.files) == 9
     assert (skipped.file, skipped.reason) == (r"cat/K\xe4tzchen.png", "its name is not UTF-8 text; rename it")

@@ -51,7 +51,7 @@ def test_an_error_is_raised_at_its_batch_and_stopping_ends_the_thread() -> None:
     before, iterator = threading.active_count(), iter(Prefetched(prepare, range(2)))
     next(iterator)
     assert threading.active_count() == before + 1
-    iterator.close()  # type: ignore[attr-defined]
+    iterator.close()
     assert threading.active_count() == before
 
 

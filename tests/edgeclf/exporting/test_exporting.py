@@ -49,7 +49,7 @@ def test_an_export_continues_without_the_test_images(float_model: Path, run: Run
     }
     (tmp_path / "photos" / moved["test"].data.files[0]).unlink()
     reporter = Quiet()
-    reporter.say = messages.append  # type: ignore[method-assign]
+    reporter.say = messages.append
     with Classifier.load(float_model) as classifier:
         figures = FileFigures(moved, "float32", None, reporter)
         assert list(figures(classifier)) == ["validation_float32"]

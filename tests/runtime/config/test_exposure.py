@@ -120,7 +120,7 @@ print(read_settings(Path("run.toml")))
 
 
 @needs_root
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="the other user can import nothing any more, as tomli")
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="the other user cannot import tomli")
 def test_another_user_reads_the_copy_that_systemd_gives(tmp_path: Path) -> None:
     """Read the config as another user, from the copy in that user's credentials folder as systemd makes it."""
     for folder in (tmp_path, *tmp_path.parents):

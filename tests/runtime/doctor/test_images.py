@@ -84,7 +84,7 @@ def test_each_zone_of_a_service_has_a_finding_and_a_zone_that_was_removed_has_no
         sink.close()
     assert sorted(path.name for path in folder.iterdir()) == ["conditions-gate.json", "conditions-höf.json"]
     texts = {finding.text: finding.state for finding in images(Machine(tmp_path))}
-    fine, problem = sorted(texts, key=texts.get)  # type: ignore[arg-type]
+    fine, problem = sorted(texts, key=texts.get)
     assert fine.startswith("yard, zone gate of camera yard, sees images like those of its training (40 views, expected")
     assert problem.startswith("yard, zone höf of camera yard, sees images unlike those of its training, at least since")
     list(ConditionsFileKeys().open(Opening(("cat",), "model")))  # zones no longer exist

@@ -245,7 +245,7 @@ def test_what_does_not_fit_into_the_kept_range_is_counted(model: Path) -> None:
     size = layer.weights.shape[1]
     large = np.full((1, size), 5 * np.abs(layer.weights).max())
     stored = with_rows(layer, np.concatenate([layer.weights, large]), np.append(layer.bias, 0))
-    assert (stored.weights[-1] == 127).all()  # type: ignore[attr-defined]
+    assert (stored.weights[-1] == 127).all()
     assert (stored.scales, stored.output) == (layer.scales, layer.output)
     highest = (127 - layer.output[1]) * layer.output[0]
     assert saturated(stored, np.array([[0, highest], [0, 2 * highest], [3 * highest, 0]])) == 2

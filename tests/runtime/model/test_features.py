@@ -42,7 +42,7 @@ def test_scores_stay_and_features_are_the_last_layers_input(kind: str, request: 
     assert with_features(bare(request.getfixturevalue(kind))) is not None
 
 
-def _all_tensors(content: bytes):  # type: ignore[no-untyped-def]
+def _all_tensors(content: bytes):
     """Return a function that gives the values of any tensor of the network."""
     from ai_edge_litert.interpreter import Interpreter
 

@@ -21,7 +21,7 @@ RED[..., 0] = 255
 
 def load(name: str, labels: tuple[str, ...] = RGB, **options: str) -> Classifier:
     given = {"mean": 0.0, "std": 255.0} if "int8" not in name and "binary" not in name else {}
-    return Classifier.load(FILES / name, labels=labels, **given, **options)  # type: ignore[arg-type]
+    return Classifier.load(FILES / name, labels=labels, **given, **options)
 
 
 @pytest.mark.parametrize("name", ["logits_int8.tflite", "logits_float.tflite", "log_softmax.tflite"])

@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
     try:
         path.mkdir()
     except OSError:
-        pytest.skip("this file system takes UTF-8 alone")
+        pytest.skip("this file system accepts only UTF-8 names")
     return path
 
 

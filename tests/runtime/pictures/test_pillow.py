@@ -39,7 +39,7 @@ def test_what_cannot_be_classified_is_refused_by_name(classifier: Classifier, tm
     with pytest.raises(ImageError, match=r"none\.png: No such file"):
         classifier.classify(str(tmp_path / "none.png"))
     with pytest.raises(ImageError, match=r"the path of an image, a Pillow image or a Frame, got bytes\."):
-        classifier.classify(b"")  # type: ignore[arg-type]
+        classifier.classify(b"")
     with pytest.raises(ImageError, match="without pixels"):
         classifier.classify(Image.new("RGB", (0, 9)))
 

@@ -43,7 +43,7 @@ def test_crop_keeps_the_centre() -> None:
 @pytest.mark.parametrize("wrong", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32), "photo.jpg"])
 def test_other_arrays_are_refused(wrong: object) -> None:
     with pytest.raises(ImageError, match="Expected a uint8 RGB image"):
-        resize(wrong, Preprocessing(4, 4))  # type: ignore[arg-type]
+        resize(wrong, Preprocessing(4, 4))
 
 
 def test_the_quantized_input_is_the_pixel() -> None:

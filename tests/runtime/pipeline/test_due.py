@@ -50,7 +50,7 @@ def _taken(source: _Offering, rule: GateRule) -> tuple[list[tuple[float, bool]],
     """Return time and gap of the frames that are classified, and the frames that are not decoded."""
     gate, glanced = Gate(rule), list[FrameOnDemand]()
     found = []
-    for frame, follows_gap, has_opened in due_frames(source, gate, View, glanced.append, lambda decode: decode()):  # type: ignore[arg-type]
+    for frame, follows_gap, has_opened in due_frames(source, gate, View, glanced.append, lambda decode: decode()):
         if gate.admit(frame, None, has_opened) is not None:
             found.append((frame.time, follows_gap))
     return found, glanced

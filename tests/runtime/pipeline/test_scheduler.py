@@ -116,4 +116,4 @@ def test_an_error_ends_the_turns() -> None:
         assert scheduler.changed.wait_for(lambda: scheduler.error is not None, 30)
     scheduler.close(5)
     with pytest.raises(ValueError, match="broken"):
-        raise scheduler.error  # type: ignore[misc]
+        raise scheduler.error

@@ -101,7 +101,7 @@ def zones_pipeline(
 ) -> tuple[ZonesPipeline, SharedModel]:
     """Return a pipeline in which each camera has a zone of its name and one with "2" appended, all with one model."""
     classifier = Classifier.load(model, lanes=2)
-    pipeline = ZonesPipeline({name: lambda _, c=camera: c for name, camera in cameras.items()}, sinks, 2)  # type: ignore[misc]
+    pipeline = ZonesPipeline({name: lambda _, c=camera: c for name, camera in cameras.items()}, sinks, 2)
     shared = SharedModel(classifier, Device(2, True), pipeline.tell)
     for name in cameras:
         for zone in (name, f"{name}2"):

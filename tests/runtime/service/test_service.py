@@ -21,7 +21,7 @@ from tests.runtime.edgetpu_files import Build
 from tests.runtime.mqtt_broker import Broker, Listener
 from tests.runtime.observations import seen
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can look with another user's eyes")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to act as another user")
 
 
 SYSTEMCTL = """#!/bin/sh

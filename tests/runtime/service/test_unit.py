@@ -68,7 +68,7 @@ def test_the_unit_lets_it_do_little(tmp_path: Path) -> None:
     unit = Unit(("/usr/bin/python3",), Path("/srv"), (), (Path("/var/lib/edgeclf"),), "daemon", ("video", "plugdev"))
     done = _analyzed(unit.text(), tmp_path, "security", "--offline=true", "--threshold=20")
     if "unrecognized option" in done.stderr:
-        pytest.skip("systemd-analyze judges a file from systemd 250 on")
+        pytest.skip("systemd-analyze checks single files from systemd 250 on")
     assert done.returncode == 0, done.stdout
     assert "StateDirectory=edgeclf\n" in unit.text()
 

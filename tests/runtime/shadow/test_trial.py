@@ -114,15 +114,15 @@ def test_the_same_model_says_the_same_and_another_is_seen_to_differ(run: _Run, t
     same = _compared(run, MODEL)
     assert (same["agreement"], same["images"]) == (1.0, [])
     assert same["frames"] == same["same"]
-    (answer, *_) = [row["label"] for row in same["labels"] if row["frames"]]  # type: ignore[index,attr-defined]
+    (answer, *_) = [row["label"] for row in same["labels"] if row["frames"]]
     new = variant(MODEL, tmp_path / "new", labels=lambda text: text.replace(f"{answer}\n", "another\n", 1))
     report = _compared(run, new)
-    (row,) = [row for row in report["labels"] if row["label"] == answer]  # type: ignore[attr-defined]
+    (row,) = [row for row in report["labels"] if row["label"] == answer]
     assert (row["same"], row["instead"]) == (0, {"another": row["frames"]})
-    assert 0 <= report["agreement"] < 1  # type: ignore[operator]
-    low, high = report["interval"]  # type: ignore[misc]
+    assert 0 <= report["agreement"] < 1
+    low, high = report["interval"]
     assert low <= report["agreement"] <= high
-    (kept, *_) = report["images"]  # type: ignore[misc]
+    (kept, *_) = report["images"]
     snapshot = read_name(kept["file"])
     assert (kept["before"], kept["new"], snapshot and snapshot.answer) == (answer, "another", "another")
     assert [path.name for path in (tmp_path / "differ" / UNSORTED).iterdir()] == [kept["file"]]  # one in five seconds

@@ -112,9 +112,9 @@ def test_a_video_is_playable_whenever_its_process_is_killed(model: Path, tmp_pat
             for _ in range(count):
                 process.stdin.write(image)
                 process.stdin.flush()
-            wait_for(lambda known=before: bool(set((tmp_path / "videos").glob("*")) - known))  # type: ignore[misc]
+            wait_for(lambda known=before: bool(set((tmp_path / "videos").glob("*")) - known))
             (video,) = set((tmp_path / "videos").glob("*")) - before
-            wait_for(lambda video=video, count=count: len(times(video)) == count)  # type: ignore[misc]
+            wait_for(lambda video=video, count=count: len(times(video)) == count)
             process.send_signal(signal.SIGKILL)
         read = times(video)
         assert len(read) == count

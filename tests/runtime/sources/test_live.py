@@ -64,7 +64,7 @@ def _source(scripts: list[list[Any]], **options: Any) -> tuple[LiveSource, list[
 
 def test_a_device_that_breaks_while_it_is_closed_is_opened_again_all_the_same() -> None:
     source, _, made = _source([[1, ValueError("of a library")], [2, 5.0]], reopen=True)
-    made[0].close = lambda: (_ for _ in ()).throw(RuntimeError("stuck"))  # type: ignore[method-assign]
+    made[0].close = lambda: (_ for _ in ()).throw(RuntimeError("stuck"))
     with source:
         levels = [int(frame.pixels[0, 0, 0]) for _, frame in zip(range(2), source, strict=False)]
     assert levels == [1, 2]

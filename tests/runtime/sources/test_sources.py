@@ -84,7 +84,7 @@ def test_a_path_is_no_camera_whatever_its_name(name: str, tmp_path: Path, monkey
 
 def test_files_below_dev_are_no_cameras() -> None:
     if not os.access("/dev/shm", os.W_OK):
-        pytest.skip("needs a /dev/shm to write to")
+        pytest.skip("needs a writable /dev/shm")
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         cv2.imwrite(f"{folder}/a.png", _grey(10))
         for spec in (folder, f"{folder}/a.png"):
@@ -99,7 +99,7 @@ def test_a_name_that_is_no_text_is_shown_with_escapes(tmp_path: Path) -> None:
     try:
         (tmp_path / "a.png").rename(tmp_path / os.fsdecode(b"caf\xe9.png"))
     except OSError:
-        pytest.skip("this file system takes UTF-8 names alone")
+        pytest.skip("this file system accepts only UTF-8 names")
     with open_source(tmp_path) as source:
         (frame,) = source
     assert frame.source.encode() == f"{tmp_path}/caf\\xe9.png".encode()

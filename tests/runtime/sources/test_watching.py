@@ -23,7 +23,7 @@ from edgeclf_runtime.sources.folder.source import PictureSource
 from edgeclf_runtime.sources.folder.watching import FolderWatch
 
 KEPT = Path(__file__).parents[2] / "kept" / "0.1"
-NEEDS_INOTIFY = pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
+NEEDS_INOTIFY = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has inotify")
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_looks_of_an_idle_minute_list_nothing_and_ask_for_no_file(
 def test_more_changes_than_the_kernel_remembers_lead_to_a_listing(folder: Path, listings: _Counted) -> None:
     remembered = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text("utf-8"))
     if remembered > 100_000:
-        pytest.skip("too many to be reached here")
+        pytest.skip("this limit is too high to reach")
     for name in ("a.png", "b.png"):
         (folder / name).touch()
     watch = FolderWatch(folder)

@@ -15,7 +15,7 @@ from edgeclf_runtime.system.isolation import run_isolated
 from edgeclf_runtime.updates.trial import try_model
 from tests.model_files import bare, crashing, variant, wrong_golden
 
-ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="memory is bounded on Linux alone")
+ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="memory is limited only on Linux")
 
 
 def test_a_good_file_passes(model: Path) -> None:

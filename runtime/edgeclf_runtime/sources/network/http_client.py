@@ -130,6 +130,7 @@ class _Authorization:
     def __init__(self, user: str, password: str) -> None:
         self._has_password = bool(user or password)
         passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
+        # Older versions of mypy do not know that the realm may be None.
         passwords.add_password(None, "http://camera/", user, password)  # type: ignore[arg-type, unused-ignore]
         self._digest = urllib.request.HTTPDigestAuthHandler(passwords)
         self._challenge: dict[str, str] | None = None
@@ -157,11 +158,11 @@ class _Authorization:
 
     def header(self, url: str) -> str:
         """Return the Authorization header for one request; "" if the camera asked for none."""
-        if self._kind != "digest":
+        if self._kind != "digest" or self._challenge is None:
             return self._basic if self._kind == "basic" else ""
         request = urllib.request.Request("http://camera" + urlsplit(url)._replace(scheme="", netloc="").geturl())
         try:
-            words = self._digest.get_authorization(request, self._challenge)  # type: ignore[arg-type, unused-ignore]
+            words = self._digest.get_authorization(request, self._challenge)
         except UnicodeError:  # its message would show a letter of the password
             words = None
         if not words:

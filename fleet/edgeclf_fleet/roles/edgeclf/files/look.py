@@ -116,7 +116,7 @@ def right_lack(asked: Dict[str, Any]) -> str:
         if shutil.which("sudo") is None:
             return "There is no sudo. Connect as root, or install it: apt install sudo"
         if not asked["has_become_password"]:
-            done = subprocess.run(["sudo", "-n", "true"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # noqa: UP022
+            done = subprocess.run(["sudo", "-n", "true"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # noqa: UP022  3.6
             if done.returncode:
                 return f"sudo asks for the password of {user}, or refuses {user}. Give it with --ask-become-pass (-K)."
     elif not asked["become"] and not os.access(existing(asked["root"]), os.W_OK):
