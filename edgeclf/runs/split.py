@@ -61,8 +61,8 @@ def divide(
     except DataError:
         _say_skipped(skipped, "", reporter)  # the run folder with their list will be removed
         raise
-    _report_missing_classes(divided, reporter)
     if run.config.from_run is None:
+        _report_missing_classes(divided, reporter)
         _report_small_parts(kept, divided, run.config, reporter)
     elif run.config.test and "test" not in kept.parts:
         count = counted(len(divided.rows("test")), "image")
