@@ -131,3 +131,19 @@ def test_an_old_python_is_told_so(version: str, asked: dict[str, Any]) -> None:
         pytest.skip(f"no Python {version} on this machine")
     (lack,) = _found(asked, str(python))["lacks"]
     assert lack.startswith(f"Python {version} is too old: 3.9 or newer is needed.")
+
+
+@pytest.mark.parametrize(
+    ("key", "is_there", "needs"),
+    [(None, False, False), (None, True, True), (True, False, True), (False, True, False)],
+    ids=["none", "kept", "brought", "removed"],
+)
+def test_signatures_are_needed_while_there_is_a_key(
+    key: bool | None, is_there: bool, needs: bool, asked: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "root/current").mkdir(parents=True)
+    if is_there:
+        (tmp_path / "root/current/trusted.pub").touch()
+    found = _found({**asked, "key": key, "signed_environment_digest": "2" * 64})
+    assert found["needs_signatures"] == needs
+    assert found["environment"].endswith("2" * 12 if needs else "1" * 12)

@@ -66,7 +66,7 @@ def _asked(given: dict[str, Any], bundle: Bundle) -> dict[str, Any]:
         "environment_bytes": given["environment_bytes"],
         "environment_digest": plain,
         "signed_environment_digest": signed,
-        "key": given["key"] not in ("", "none"),
+        "key": {"": None, "none": False}.get(given["key"], True),
         "wheels": list(bundle.wheels) if bundle.offline else [],
         "now": time.time(),
     }

@@ -179,8 +179,9 @@ def system_packages(asked: Dict[str, Any]) -> bool:
 
 
 def needs_signatures(asked: Dict[str, Any]) -> bool:
-    """Return whether models must be signed: a key is given, or the current release has one."""
-    return asked.get("key", False) or os.path.exists("{}/current/trusted.pub".format(asked["root"]))
+    """Whether models must be signed: a key is brought, or the present release has one that is not removed."""
+    brought = asked.get("key")  # False removes it; None keeps what is there
+    return os.path.exists("{}/current/trusted.pub".format(asked["root"])) if brought is None else bool(brought)
 
 
 def environment_name(asked: Dict[str, Any]) -> str:
