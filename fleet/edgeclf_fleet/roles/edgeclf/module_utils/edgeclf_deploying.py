@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from .edgeclf_calls import call
 from .edgeclf_condition import running_model, updates_kept
 from .edgeclf_environment import install_environment
+from .edgeclf_going_back import sentence, take_back
 from .edgeclf_layout import Layout, ReleaseError
 from .edgeclf_leftovers import remove_leftovers
 from .edgeclf_lock import locked
 from .edgeclf_managers import Manager
 from .edgeclf_shadowing import check_agreement, check_comparable, compared
-from .edgeclf_wanted import SHOWN, Wanted
+from .edgeclf_wanted import SHOWN, Wanted, without_key
 from .edgeclf_watch import Bounds, is_well, watch
 
-__all__ = ["deploy", "try_beside", "without_key"]
-
-_FORMER_SECONDS = 90.0  # minimum time limit for the previous version's first answer
+__all__ = ["deploy", "try_beside"]
 
 
 def deploy(wanted: Wanted, check: bool = False) -> tuple[bool, str]:
@@ -137,7 +134,7 @@ class _Deployment:
         except BaseException as error:
             self._forget(before)
             if isinstance(error, ReleaseError):
-                error.args = (f"{_sentence(error)} {self._untouched(before)}",)
+                error.args = (f"{sentence(error)} {self._untouched(before)}",)
             raise
 
     def _is_done(self) -> bool:
@@ -203,10 +200,10 @@ class _Deployment:
                 manager.start()
                 health = watch(manager, Bounds(wanted.start_seconds, wanted.watch_seconds, wanted.latency_ms))
         except BaseException as error:
-            text = self._take_back(before, definition)
+            text = take_back(layout, manager, before, definition, wanted.start_seconds)
             self._forget(before)
             if isinstance(error, (ReleaseError, OSError)):
-                raise ReleaseError(f"{_sentence(error)} {text}") from None
+                raise ReleaseError(f"{sentence(error)} {text}") from None
             raise
         layout.settle()
         layout.tidy([self._release, self._before_current()])
@@ -226,39 +223,9 @@ class _Deployment:
 
     def _take_back_what_was_cut_off(self) -> None:
         if (noted := self._layout.pending()) is not None:
-            self._take_back(str(noted["before"]), noted["service"])
+            before, definition = str(noted["before"]), noted["service"]
+            take_back(self._layout, self._manager, before, definition, self._wanted.start_seconds)
             self._read_present()
-
-    def _take_back(self, before: str, definition: str | None) -> str:
-        """Go back to a release and the definition of its service; return the result for the user."""
-        layout, manager = self._layout, self._manager
-        layout.switch(before)
-        text = "Nothing was installed before, and nothing is left behind."
-        if manager.runs_service:
-            for record in manager.health.parent.glob("*.version"):  # or the previous model would be refused as older
-                with suppress(OSError):  # in any case, the previous service is started
-                    record.unlink()
-            try:
-                manager.restore(definition)
-                if definition is not None:
-                    text = self._former_answers(before)
-            except ReleaseError as error:
-                text = f"The previous version is in use again, but: {_sentence(error)}"
-        elif before:
-            text = "The previous version is in use again."
-        layout.settle()
-        return text
-
-    def _former_answers(self, before: str) -> str:
-        about = self._layout.about(before)
-        name = "{} ({})".format(about["name"], str(about["model"])[:SHOWN]) if about else "The previous service"
-        if not about and not self._manager.health.exists():  # of a version that does not report its health
-            return f"{name} runs again." if self._manager.process() else f"{name} does not run."
-        try:
-            watch(self._manager, Bounds(max(_FORMER_SECONDS, self._wanted.start_seconds), 0))
-        except ReleaseError as error:
-            return f"{name} is in use again, but: {_sentence(error)}"
-        return f"{name} is in use again and answers."
 
     def _untouched(self, before: str) -> str:
         if before:
@@ -272,25 +239,8 @@ class _Deployment:
         self._layout.remove_if_unused()
 
 
-def without_key(config: str) -> str:
-    """Return settings without the key ``trusted_key``, which a release adds."""
-    first_table = re.search(r"(?m)^\s*\[", config)
-    above = first_table.start() if first_table else len(config)
-    return re.sub(r"(?m)^trusted_key\s*=.*\n?", "", config[:above]) + config[above:]
-
-
 def _text(path: Path) -> str:
     try:
         return path.read_text("utf-8")
     except OSError:
         return ""
-
-
-def _sentence(error: BaseException) -> str:
-    """Return the text of an error as a sentence."""
-    if isinstance(error, OSError):
-        text = "{}: {}".format(error.filename or "a file", os.strerror(error.errno or 0))
-    else:
-        text = str(error)
-    text = text.rstrip()
-    return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from .edgeclf_calls import call
-from .edgeclf_deploying import deploy, without_key
+from .edgeclf_deploying import deploy
 from .edgeclf_layout import Layout, ReleaseError, digest_of
-from .edgeclf_wanted import Wanted
+from .edgeclf_wanted import Wanted, without_key
 
 __all__ = ["Former", "find_former", "roll_back"]
 

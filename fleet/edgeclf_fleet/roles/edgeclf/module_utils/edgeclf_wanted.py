@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from .edgeclf_layout import Layout
 from .edgeclf_managers import Manager, manager_named
 
-__all__ = ["SHOWN", "Wanted"]
+__all__ = ["SHOWN", "Wanted", "without_key"]
 
 SHOWN = 8
 """Digits of a digest in messages."""
@@ -59,3 +60,10 @@ class Wanted:
     def model(self) -> str:
         """Return the model for display."""
         return f"{self.model_name} ({self.model_digest[:SHOWN]})"
+
+
+def without_key(config: str) -> str:
+    """Return settings without the key ``trusted_key``, which a release adds."""
+    first_table = re.search(r"(?m)^\s*\[", config)
+    above = first_table.start() if first_table else len(config)
+    return re.sub(r"(?m)^trusted_key\s*=.*\n?", "", config[:above]) + config[above:]
