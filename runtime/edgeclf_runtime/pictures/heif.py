@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.pictures.foreign import conversion
-from edgeclf_runtime.pictures.images import eight_bits
 from edgeclf_runtime.pictures.orientation import read_orientation, upright
 from edgeclf_runtime.system.packages import unsuited
 
@@ -83,7 +82,9 @@ def _channels(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     pixels = pixels if pixels.ndim == 3 else pixels[:, :, np.newaxis]
     if pixels.shape[2] < 3:
         pixels = np.concatenate([pixels[:, :, :1]] * 3 + [pixels[:, :, 1:]], axis=2)
-    return np.ascontiguousarray(eight_bits(pixels))
+    if pixels.dtype == np.uint16:
+        pixels = (pixels.astype(np.uint32) + 128) // 257
+    return np.ascontiguousarray(pixels, np.uint8)
 
 
 def _divided(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
