@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from edgeclf_converters.parity.scores import Labelled
+from edgeclf_runtime.backends.pool import in_order
 from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.learning.familiarity import fit_familiarity
 from edgeclf_runtime.model.familiarity import Familiarity
@@ -26,7 +27,8 @@ def image_features(classifier: Classifier, pictures: Iterable[Pixels]) -> Vector
         classifier: opened with ``features=True``.
         pictures: uint8 RGB ``[height, width, 3]``; at least one.
     """
-    rows = [classifier.classify(pixels).features for pixels in pictures]
+    answers = in_order(classifier.classify, pictures, classifier.backend.lanes)
+    rows = [answer.features for answer in answers]
     found = [row for row in rows if row is not None]
     return np.stack(found) if len(found) == len(rows) else None
 

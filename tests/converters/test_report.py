@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from edgeclf import Run
 from edgeclf.model.network import build_classifier, set_weights, with_softmax
@@ -42,6 +43,8 @@ def test_every_layer_is_measured_and_a_damaged_one_is_the_worst(run: Run, model:
     assert {"stem_relu", "block3_project_conv", "block4_add", "pool", "logits"} <= set(names)
     assert all(0 <= layer.clipped <= 1 for layer in layers)
     assert all(layer.clipped < 0.2 for layer in layers if layer.name.endswith("_relu"))  # most zeros are correct
+    again = layer_noise(_folded(network), model.read_bytes(), images * 3, rule)  # more than one batch
+    assert [layer.decibels for layer in again] == pytest.approx([layer.decibels for layer in layers], abs=0.01)
     damaged = network.get_layer("block3_project_conv")
     damaged.set_weights([damaged.get_weights()[0] * np.float32(1.7)])
     first = layer_noise(_folded(network), model.read_bytes(), images, rule)

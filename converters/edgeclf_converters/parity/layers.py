@@ -17,6 +17,7 @@ from edgeclf_runtime.pictures.preprocess import InputEncoder, Pixels, Preprocess
 __all__ = ["LayerNoise", "layer_noise", "multiply_accumulates"]
 
 _CONV, _DEPTHWISE, _DENSE = 3, 4, 9  # builtin operators
+_BATCH = 8  # images whose outputs of all layers are in memory
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def layer_noise(
         content: the .tflite file's bytes.
         pictures: images, uint8 RGB of the input's size.
     """
-    tf, interpreter = tensorflow(), _watched(content)
+    interpreter = _watched(content)
     watched = list(_named_outputs(interpreter, [node.name for node in nodes]))
     if not watched:
         return []
@@ -54,14 +55,13 @@ def layer_noise(
     names = [name for name, _ in watched]
     floats = build(nodes, outputs=names)
     signal, noise, clipped = (np.zeros(len(watched)) for _ in range(3))
-    for picture in pictures:
+    for picture, outputs in zip(pictures, _float_outputs(floats, pictures, rule), strict=True):
         interpreter.set_tensor(source["index"], encode(picture)[np.newaxis])
         interpreter.invoke()
-        wanted_outputs = floats(normalized(tf.constant(picture[np.newaxis]), rule), training=False)
-        for row, ((_, details), wanted) in enumerate(zip(watched, wanted_outputs, strict=True)):
+        for row, ((_, details), wanted) in enumerate(zip(watched, outputs, strict=True)):
             stored = interpreter.get_tensor(details["index"])
             scale, zero = details["quantization"]
-            wanted = wanted.numpy().reshape(stored.shape)
+            wanted = wanted.reshape(stored.shape)
             signal[row] += float(np.square(wanted).mean())
             noise[row] += float(np.square((stored.astype(np.float32) - zero) * scale - wanted).mean())
             limits = np.iinfo(stored.dtype)
@@ -71,6 +71,16 @@ def layer_noise(
     return [
         LayerNoise(name, float(decibels[row]), float(clipped[row] / len(pictures))) for row, name in enumerate(names)
     ]
+
+
+def _float_outputs(floats: Any, pictures: Sequence[Pixels], rule: Preprocessing) -> Iterator[list[Any]]:
+    """Yield the float network's outputs for each image, computed for several at a time."""
+    tf = tensorflow()
+    for start in range(0, len(pictures), _BATCH):
+        batch = np.stack(pictures[start : start + _BATCH])
+        outputs = tf.nest.flatten(floats(normalized(tf.constant(batch), rule), training=False))
+        made = [output.numpy() for output in outputs]
+        yield from ([output[row] for output in made] for row in range(len(batch)))
 
 
 def _watched(content: bytes) -> Any:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from edgeclf_converters.errors import ConversionError
 from edgeclf_converters.frameworks import quiet, tensorflow
+from edgeclf_converters.tflite.calibrate import quantize_ranged, with_ranges
 from edgeclf_runtime.model.flatbuffer import Table, read_flat_model
 from edgeclf_runtime.pictures.preprocess import Pixels, Preprocessing
 
@@ -45,7 +46,7 @@ def convert(model: Any, mode: str, calibration: Sequence[Pixels], preprocessing:
     tf = tensorflow()
     converter = _converter(model, shape)
     if mode == "int8":
-        return _calibrated(converter, calibration, preprocessing)
+        return _calibrated(converter, calibration, preprocessing)[0]
     if mode == "float16":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
@@ -64,27 +65,31 @@ def convert_with_float(
         version of TensorFlow does not expose them.
     """
     check_model(model, preprocessing)
-    converter, floats = _converter(model, (preprocessing.height, preprocessing.width, 3)), []
-    quantize = getattr(converter, "_optimize_tflite_model", None)
-
-    def watched(content: Any, *args: Any, **options: Any) -> Any:
-        floats.append(bytes(content))
-        return quantize(content, *args, **options)  # type: ignore[misc]
-
-    if quantize is not None:
-        converter._optimize_tflite_model = watched
-    return _calibrated(converter, calibration, preprocessing), floats[0] if floats else None
+    return _calibrated(_converter(model, (preprocessing.height, preprocessing.width, 3)), calibration, preprocessing)
 
 
-def _calibrated(converter: Any, calibration: Sequence[Pixels], preprocessing: Preprocessing) -> bytes:
+def _calibrated(
+    converter: Any, calibration: Sequence[Pixels], preprocessing: Preprocessing
+) -> tuple[bytes, bytes | None]:
     check_pictures(calibration, preprocessing)
-    pictures = _with_extremes(calibration)
+    pictures, floats = _with_extremes(calibration), []
+    by_tensorflow = getattr(converter, "_quantize", None)  # not public: its own calibrator still does without
+
+    def quantize(content: Any, input_type: Any, output_type: Any, *options: Any) -> Any:
+        floats.append(bytes(content))
+        ranged = with_ranges(floats[0], pictures, preprocessing)
+        if ranged is None:
+            return by_tensorflow(content, input_type, output_type, *options)  # type: ignore[misc]
+        return quantize_ranged(ranged, input_type, output_type)
+
+    if by_tensorflow is not None:
+        converter._quantize = quantize
     converter.representative_dataset = lambda: _batches(pictures, preprocessing)
     _full_integer(converter)
     converter.target_spec.supported_ops = [tensorflow().lite.OpsSet.TFLITE_BUILTINS_INT8]
     content = _converted(converter)
     _check_integer(content)
-    return content
+    return content, floats[0] if floats else None
 
 
 def convert_rounding(model: Any, preprocessing: Preprocessing) -> bytes:
