@@ -36,17 +36,6 @@ class EpochRows:
             self._taken = max(1, round(share * len(known)))
         self.count = len(self._new) + self._taken
 
-    def shares(self, targets: Indices, classes: int) -> npt.NDArray[np.float64]:
-        """Return the share of each class's images that an epoch has, above 0 to 1: ``[classes]``; 1 without images.
-
-        Args:
-            targets: class of each row of the data, ``[images]``.
-            classes: number of classes.
-        """
-        new, known = (np.bincount(targets[rows], minlength=classes) for rows in (self._new, self._known))
-        taken = new + known * (self._taken / max(1, len(self._known)))
-        return np.where(new + known > 0, taken / np.maximum(1, new + known), 1.0)
-
     def of(self, epoch: int) -> Indices:
         """Return the rows of an epoch, counted from 0: int64 ``[count]``."""
         turn = (epoch * self._taken + np.arange(self._taken)) % max(1, len(self._known))  # nothing is taken of none

@@ -68,11 +68,6 @@ class FineTuner:
         self._model, self._config, self._pixels, self._rows, self._targets = model, config, pixels, rows, targets
         self._weights, self._distribution = np.asarray(weights, np.float32), distribution
         self._several = targets.ndim == 2
-        # Classes with new images are more frequent in the epochs than among all images. The loss adds the logarithm of
-        # this, so that the network's own logits suit all images (logit adjustment: Menon et al., ICLR 2021).
-        self._shift = (
-            0.0 if self._several else np.log(rows.shares(targets.astype(np.int64), len(weights)), dtype=np.float32)
-        )
         self._trains_norms = config.trains_batch_norm
         self._highest = config.learning_rate or _RATES[self._kind()]
         # With a falling learning rate, scales and shifts fit the training images as well as the whole network does, but
@@ -240,7 +235,7 @@ class FineTuner:
             images, wanted = mix(images, wanted, share, box)
         scaled = config.precision == "mixed_float16"
         with tf.GradientTape() as tape:
-            logits = tf.cast(self._logits(images, seed), tf.float32) + self._shift
+            logits = tf.cast(self._logits(images, seed), tf.float32)
             loss = summed_loss(logits, wanted, self._several) / count
             aim = self._optimizer.get_scaled_loss(loss) if scaled else loss
         gradients = tape.gradient(aim, self._adaptation.sources)

@@ -25,14 +25,6 @@ def test_known_images_take_turns_and_new_ones_are_in_each_epoch() -> None:
     assert len(set(epochs[0]) & set(epochs[1])) == 10
 
 
-def test_the_share_of_a_class_in_an_epoch_is_that_of_its_known_and_new_images() -> None:
-    rows, targets = EpochRows(np.arange(100), 0, np.arange(90), 1 / 3), np.repeat([0, 1, 2], [60, 35, 5])
-    assert rows.shares(targets, 4).round(6).tolist() == [round(1 / 3, 6), round((10 + 5) / 35, 6), 1, 1]
-    in_epochs = sum(np.bincount(targets[rows.of(epoch)], minlength=3) for epoch in range(3)) / 3
-    np.testing.assert_allclose(in_epochs, [20, 15, 5])
-    assert EpochRows(np.arange(100), 0).shares(targets, 3).tolist() == [1, 1, 1]
-
-
 def test_at_least_one_known_image_is_repeated_and_a_share_of_one_takes_all() -> None:
     assert EpochRows(np.arange(5), 0, np.arange(2), 0.01).count == 4
     assert EpochRows(np.arange(5), 0, np.arange(2), 1.0).count == 5
