@@ -45,7 +45,8 @@ TINY: dict[str, tuple[str, str]] = {
     "groups": ("FOLDER --copies 10 --shots 10", r"(?m)^part, ok or scratched +20 +\d+ +\d+ +\d+$"),
     "grow": (
         "FOLDER --seeds 0,1 --epochs 1 --size 64 --out OUT",
-        r"(?s)seed 0, 0 added: .*seed 1, 1 added: .*points lost .*: [+-]\d+\.\d\d \(.*\)\ntime \d+% of training anew; processor time \d+%",
+        r"(?s)seed 0, 0 added: .*seed 1, 1 added: .*points lost .*: [+-]\d+\.\d\d \(.*\)\n"
+        r"time \d+% of training anew; processor time \d+%",
     ),
     "import_networks": (
         "FOLDER --networks mobilenetv3_small_100 --size 64 --kept OUT",
