@@ -50,8 +50,8 @@ def read_manifest(
     Args:
         path: the CSV file.
         training: whether the images are for training. If not, one label is enough, and the train part may lack labels.
-        several_labels: False: ``a|b`` is one label; None: the same, unless ``a`` or ``b`` is also a label of its own.
-        several_labels: False: ``a|b`` is one label; None: so, but not where ``a`` or ``b`` is a label elsewhere, too.
+        min_classes: minimum number of classes for training.
+        several_labels: False: ``a|b`` is one label; None: the same, unless ``a`` or ``b`` is also a label elsewhere.
 
     Raises:
         DataError: the file cannot be used; the error lists up to twenty wrong lines.
@@ -108,9 +108,8 @@ def read_rows(path: Path) -> Iterator[Row]:
     """
     lines = list(io.StringIO(_text(path), newline=""))
     before = _empty(lines)
-    before += len(lines) > before and bool(
-        _SEPARATOR.fullmatch(lines[before].rstrip("\r\n"))
-    )  # "sep=;" of spreadsheets
+    if before < len(lines) and _SEPARATOR.fullmatch(lines[before].rstrip("\r\n")):  # "sep=;" of spreadsheets
+        before += 1
     before += _empty(lines[before:])
     reader = csv.reader(lines[before:], delimiter=_delimiter(lines[before:][:1]), strict=True, skipinitialspace=True)
     try:

@@ -38,9 +38,9 @@ class Doubt:
 def folds(targets: Indices, groups: Indices) -> Folds:
     """Return pairs of rows to fit a model to and rows to classify with it, for up to five folds.
 
-    groups: int64 ``[images]``; images with the same number stay in the same fold, -1 means no group.
+    Args:
         targets: int64 ``[images]``; every class has at least one image.
-        groups: int64 ``[images]``; images with the same number are in the same fold, -1 means no group.
+        groups: int64 ``[images]``; images with the same number stay in the same fold, -1 means no group.
 
     Returns:
         folds in which every row is classified once; empty if a class has too few groups to be in every fit.

@@ -123,8 +123,8 @@ def compare_models(
 ) -> Comparison:
     """Measure the old model on the same images as the new one, and compare.
 
-    outcome: the new model's result on ``matched.images`` for it.
-        outcome: of the new model, on ``matched.images`` of it.
+    Args:
+        outcome: the new model's result on ``matched.images`` for it.
         old: the old model.
         matched: the labels of both models.
         data: images of the classes of both; targets are indices into ``matched.labels``.

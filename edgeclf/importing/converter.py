@@ -58,8 +58,8 @@ class OnnxConverter:
     def look(self, size: tuple[int, int] | None) -> dict[str, Any]:
         """Check the file and return its ``input``, ``size`` (height, width), ``classes`` and ``opset``.
 
-        size: height and width of the input, required if the file leaves them open.
-            size: height and width of the input, needed if the file leaves them open.
+        Args:
+            size: height and width of the input, required if the file leaves them open.
         """
         self._found = self._run("look", {"size": None if size is None else list(size)})
         return self._found

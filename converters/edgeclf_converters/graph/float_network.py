@@ -23,8 +23,8 @@ def float_network(content: bytes) -> Any:
     Returns:
         a tf_keras model, float32 ``[batch, height, width, channels]`` to what the file computes for a batch of 1.
 
-    ConversionError: an operator is not supported; the error names it and its output tensor.
-        ConversionError: an operator is not supported; the error names it and the tensor that it makes.
+    Raises:
+        ConversionError: an operator is not supported; the error names it and its output tensor.
         ModelError: the file is damaged.
     """
     graph = read_float_graph(content)

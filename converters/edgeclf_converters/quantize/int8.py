@@ -81,7 +81,7 @@ def search_int8(
 
     Raises:
         ConversionError: the images or the network cannot be used, the method is unknown, or "qat" is requested for a
-            qat, augment: see ``qat.train_epochs``.
+            network with unsupported layers or without images to train on.
         KeyboardInterrupt: interrupted before there was anything to keep.
     """
     if method not in METHODS:

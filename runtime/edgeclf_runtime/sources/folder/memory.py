@@ -54,8 +54,8 @@ def mark_of(name: str, version: tuple[int, int]) -> Mark:
 class Memory:
     """Marks of the images that were read and, in a file, of those that were classified.
 
-    path: path of the file, one mark per line; created if missing. None keeps nothing over a restart.
-        path: of the file, one mark per line; created if missing. None keeps nothing over a restart.
+    Args:
+        path: path of the file, one mark per line; created if missing. None keeps nothing over a restart.
     """
 
     def __init__(self, path: Path | None = None) -> None:
