@@ -20,6 +20,7 @@ from tests.runtime.browser import Browser
 from tests.runtime.edgetpu_files import CARD, SOURCE, Build, image, small_flatbuffer
 from tests.runtime.mqtt_broker import MOSQUITTO, Broker
 from tests.runtime.observations import LABELS, seen
+from tests.runtime.service_machine import Machine
 from tests.runtime.web_client import TOKEN
 from tests.runtime.webhook import Webhook, webhook
 
@@ -31,6 +32,11 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
     broker = Broker(tmp_path)
     yield broker
     broker.stop()
+
+
+@pytest.fixture
+def machine(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    return Machine(tmp_path, model, monkeypatch)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from edgeclf_runtime.config.exposure import keys_with_secrets
 from edgeclf_runtime.config.settings import read_settings
 from edgeclf_runtime.system.credentials import carried, credential_name
-from tests.runtime.service.test_service import Machine, machine, needs_root  # noqa: F401 - a fixture
+from tests.runtime.service_machine import Machine, needs_root
 
 COMMAND = [sys.executable, "-m", "edgeclf_runtime"]
 SECRET = "s3cr3t-9f"
@@ -67,7 +67,7 @@ def test_run_and_doctor_say_that_others_may_read_it(model: Path, tmp_path: Path)
 
 
 @needs_root
-def test_install_says_so_and_doctor_finds_the_services_config(machine: Machine) -> None:  # noqa: F811
+def test_install_says_so_and_doctor_finds_the_services_config(machine: Machine) -> None:
     from edgeclf_runtime.doctor import Machine as Root
     from edgeclf_runtime.doctor.configs import configs
 
@@ -89,7 +89,7 @@ def test_install_says_so_and_doctor_finds_the_services_config(machine: Machine) 
 
 @needs_root
 def test_a_config_of_mode_0600_and_a_brokers_key_are_carried(
-    machine: Machine,  # noqa: F811
+    machine: Machine,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in ("ca.pem", "own.pem", "page.key"):

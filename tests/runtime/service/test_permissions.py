@@ -15,7 +15,7 @@ from edgeclf_runtime.errors import ServiceError
 from edgeclf_runtime.service.permissions import Person, person
 from edgeclf_runtime.service.plan import check_access, made_folders
 from edgeclf_runtime.service.unit import Unit
-from tests.runtime.service.test_service import needs_root
+from tests.runtime.service_machine import needs_root
 
 
 @needs_root
