@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ def quantize(
     rule = card.preprocessing
     chosen = balanced_rows(data, "train", _CALIBRATION)
     judged = [int(row) for row in data.rows("validation")]
-    with work_folder(path, "pictures") as folder, cache_for_now(folder / "kept", reporter.say):
+    with work_folder(path, "pictures") as folder, _kept(folder / "kept", method, reporter):
 
         def decoded(rows: Sequence[int], margin: float, name: str) -> Labelled:
             part = data.take(rows)
@@ -111,6 +112,11 @@ def quantize(
             )
             write_parity(report, done.path, list(validation.pixels), [data.files[row] for row in judged])
     return replace(done, report=report)
+
+
+def _kept(folder: Path, method: str, reporter: Reporter) -> AbstractContextManager[None]:
+    """Keep decoded images for training, which reads the calibration images again; without it each is read once."""
+    return nullcontext() if method == "ptq" else cache_for_now(folder, reporter.say)
 
 
 def qat_config(config: TrainConfig, data: Dataset) -> QatConfig:
