@@ -16,7 +16,12 @@ from edgeclf_runtime.model.flatbuffer import Table
 
 __all__ = ["bare", "crashing", "last_layer_integers", "slow", "variant", "without_familiarity", "wrong_golden"]
 
-_ENTRIES = {"labels": "labels.txt", "card": "edgeclf.json", "golden": "golden/scores.json"}
+_ENTRIES = {
+    "labels": "labels.txt",
+    "card": "edgeclf.json",
+    "golden": "golden/scores.json",
+    "familiarity": "familiarity/familiarity.json",
+}
 
 
 def bare(model: Path) -> bytes:

@@ -13,6 +13,7 @@ from edgeclf.errors import DataError
 from edgeclf_runtime.pictures.foreign import foreign_reason
 from edgeclf_runtime.pictures.images import IMAGE_SUFFIXES
 from edgeclf_runtime.system.plain_text import plain, printable
+from edgeclf_runtime.system.unreadable import refuse_unreadable
 
 __all__ = ["class_files", "find_parts", "refuse_one_class", "scan"]
 
@@ -133,6 +134,11 @@ def _labelled(folder: Path, labels: tuple[str, ...]) -> list[tuple[int, Path]]:
 
 
 def _entries(folder: Path) -> list[Path]:
-    """Return all files and links in the folder and below, including broken links."""
+    """Return all files and links in the folder and below, including broken links.
+
+    Raises:
+        OSError: the folder, or one in it, cannot be listed.
+    """
+    refuse_unreadable(folder)
     entries = (path for path in sorted(folder.rglob("*")) if path.is_file() or path.is_symlink())
     return [path for path in entries if not ignored(path, folder)]

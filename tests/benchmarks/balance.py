@@ -43,7 +43,7 @@ def recalls(
         rows = np.concatenate([drawn[c] for c in range(classes) if c != added])
         old, own = (features[rows], places[targets[rows]]), features[drawn[added]]
         base = _head(old[0], old[1], Head(np.zeros((classes - 1, features.shape[1])), np.zeros(classes - 1)))
-        typical, labels = rehearsed(fit_familiarity(*old, None), own)
+        typical, labels = rehearsed(fit_familiarity(*old, None))
         more = Head(np.concatenate([base.weights, np.zeros_like(base.weights[:1])]), np.append(base.bias, 0))
         both = np.concatenate([typical, own]), np.append(labels, np.full(len(own), classes - 1))
         parts = np.append(np.full(len(typical), -1), np.arange(len(own)) if len(own) > 1 else [-1])

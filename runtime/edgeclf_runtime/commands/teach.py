@@ -120,10 +120,13 @@ def _kept(kept: Kept | None) -> Iterator[str]:
     shares = f"{kept.after / kept.count:.1%} of their {typical} are right ({kept.before / kept.count:.1%} before)"
     yield f"Kept {classes} of BASE: {shares}."
     if kept.saturated:
+        exceed = "exceeds" if kept.saturated == 1 else "exceed"
         yield (
-            f"{counted(kept.saturated, 'image')} of the new classes exceed the range of logits that --keep-exact "
-            "keeps, so their scores are lower than they could be. --keep adapts the range."
+            f"{counted(kept.saturated, 'image')} of the new classes {exceed} the range of logits that --keep-exact "
+            "keeps, so the scores are lower than they could be. --keep adapts the range."
         )
+    if kept.known:
+        yield f"BASE was made from at least {kept.known} of these images, so the share that is right is too good."
 
 
 def _share(each: ClassJudgement) -> str:

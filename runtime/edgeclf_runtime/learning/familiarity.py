@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from edgeclf_runtime.errors import ModelError
 from edgeclf_runtime.model.familiarity import NO_CLASS, Familiarity, in_steps
-from edgeclf_runtime.model.prototypes import Vectors, comparable, prototypes_of, unit_length
+from edgeclf_runtime.model.prototypes import Vectors, comparable, compressed, prototypes_of, unit_length
 
 __all__ = ["REJECT", "extend_familiarity", "fit_familiarity"]
 
@@ -93,16 +93,29 @@ def extend_familiarity(
 def _extended(known: Familiarity, features: Vectors, targets: Targets) -> Familiarity:
     """Add prototypes of these images, and the directions in which they differ from the known ones."""
     unit = comparable(features, known.scale)
-    added = [(int(target), prototypes_of(unit[targets == target], _OF_A_CLASS)) for target in np.unique(targets)]
+    labels = np.unique(targets)
+    added = [_typical(features[targets == label], known.scale, _OF_A_CLASS) for label in labels]
     basis = unit_length(known.directions.astype(np.float32))
     rest = np.asarray(unit - (unit @ basis.T) @ basis, np.float32)
     directions = in_steps(_directions(rest)[:_MORE_DIRECTIONS])
     return replace(
         known,
-        prototypes=np.concatenate([known.prototypes, *(in_steps(rows) for _, rows in added)]),
-        classes=(*known.classes, *(target for target, rows in added for _ in rows)),
+        prototypes=np.concatenate([known.prototypes, *(in_steps(rows) for rows, _ in added)]),
+        classes=(*known.classes, *(int(label) for label, (rows, _) in zip(labels, added) for _ in rows)),
         directions=np.concatenate([known.directions, directions]),
+        lengths=(*known.lengths, *(length for _, lengths in added for length in lengths)) if known.lengths else (),
     )
+
+
+def _typical(features: Vectors, scale: float, count: int) -> tuple[Vectors, tuple[float, ...]]:
+    """Return prototypes of a class's features, and the mean length of the vectors that each stands for."""
+    long = compressed(features, scale)
+    unit, lengths = unit_length(long), np.linalg.norm(long, axis=1).astype(np.float64)
+    rows = prototypes_of(unit, count)
+    nearest = (unit @ rows.T).argmax(axis=1)
+    sums, counts = (np.bincount(nearest, weights, len(rows)) for weights in (lengths, None))
+    means = np.where(counts > 0, sums / np.maximum(counts, 1), lengths.mean())  # of equal prototypes one has all
+    return rows, _tuple(np.maximum(means, 1e-3))
 
 
 def _left_out(
@@ -127,10 +140,12 @@ def _fitted(train: Vectors, targets: Targets) -> Familiarity:
     scale, labels = max(float(np.abs(train).mean()), 1e-9), np.unique(targets)
     unit = comparable(train, scale)
     count = max(1, min(_OF_A_CLASS, _PROTOTYPES // len(labels)))
-    found = [prototypes_of(unit[targets == label], count) for label in labels]
-    classes = tuple(int(label) for label, rows in zip(labels, found) for _ in rows)
-    directions = in_steps(_directions(unit))
-    return Familiarity(in_steps(np.concatenate(found)), classes, directions, (0, 0), (1, 1), (0,), (0.5,), scale)
+    found = [_typical(train[targets == label], scale, count) for label in labels]
+    classes = tuple(int(label) for label, (rows, _) in zip(labels, found) for _ in rows)
+    prototypes, directions = in_steps(np.concatenate([rows for rows, _ in found])), in_steps(_directions(unit))
+    lengths = tuple(length for _, lengths in found for length in lengths)
+    blank = Familiarity(prototypes, classes, directions, (0, 0), (1, 1), (0,), (0.5,), scale)
+    return replace(blank, lengths=lengths)
 
 
 def _directions(unit: Vectors) -> Vectors:
@@ -157,6 +172,8 @@ def _folds(targets: Targets, groups: Targets | None, alone: int = 0) -> Targets:
         folds[rows] = np.arange(len(rows)) % (_MORE_FOLDS if len(targets) <= _SMALL else _FOLDS)
     for group in np.unique(groups[groups >= 0]) if groups is not None else ():
         folds[groups == group] = folds[groups == group][0]
+    if groups is not None and (folds == folds[0]).all():  # one group in each class, or one image
+        folds = np.unique(groups, return_inverse=True)[1].reshape(-1) % _MORE_FOLDS
     return folds
 
 

@@ -15,6 +15,7 @@ from edgeclf_runtime.model.class_name import is_part
 from edgeclf_runtime.pictures.images import find_images
 from edgeclf_runtime.prediction import NOTHING, UNKNOWN
 from edgeclf_runtime.system.plain_text import counted, is_label, plain, printable
+from edgeclf_runtime.system.unreadable import refuse_unreadable
 
 __all__ = ["Photographs", "list_photographs"]
 
@@ -52,6 +53,7 @@ def list_photographs(root: Path, fewest: int = 2, *, without_empty: bool = False
         without_empty: leave out classes without images.
 
     Raises:
+        OSError: a folder of a class cannot be listed.
         SourceError: no such folder, too few classes, a class without images, or a name that cannot be a label.
     """
     if not root.is_dir():
@@ -62,6 +64,7 @@ def list_photographs(root: Path, fewest: int = 2, *, without_empty: bool = False
         label = unicodedata.normalize("NFC", folder.name)
         _check_label(root, label, by_label)
         by_label[label] = folder
+        refuse_unreadable(folder)
     loose = sum(path.parent == root for path in find_images(root))
     if not by_label:
         found = f"{counted(loose, 'image')} but no sub-folder" if loose else "no sub-folder"
@@ -73,9 +76,11 @@ def list_photographs(root: Path, fewest: int = 2, *, without_empty: bool = False
         if not found_files:
             raise SourceError(f"{by_label[label]}: contains no images; add some, or remove the folder.")
     if len(files) < fewest:
+        (only,) = files
+        nothing = "" if only == NOTHING else f", or of images of nothing ({NOTHING}/)"
         raise SourceError(
-            f"{root}: has only one class ({next(iter(files))}); add a folder of another, or of images of nothing "
-            f"({NOTHING}/), or add the class to those of BASE with --keep."
+            f"{root}: has only one class ({only}); add a folder of another{nothing}, or add the class to those of BASE "
+            "with --keep."
         )
     paths = tuple(path for found_files in files.values() for path in found_files)
     counts = [len(found_files) for found_files in files.values()]

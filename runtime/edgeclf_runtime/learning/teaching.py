@@ -17,7 +17,7 @@ from edgeclf_runtime.learning.familiarity import REJECT, extend_familiarity, fit
 from edgeclf_runtime.learning.image_features import ImageFeatures
 from edgeclf_runtime.learning.judgement import Judgement, folds_of, judge
 from edgeclf_runtime.learning.logistic import BALANCE, Fit, Head, cross_validated
-from edgeclf_runtime.learning.rehearsal import rehearsed
+from edgeclf_runtime.learning.rehearsal import known_images, rehearsable, rehearsed
 from edgeclf_runtime.model.card import ModelCard
 from edgeclf_runtime.model.examples import Examples
 from edgeclf_runtime.model.familiarity import Familiarity
@@ -58,6 +58,7 @@ class Kept:
         count: number of their typical images.
         before, after: number of these answered correctly.
         saturated: number of new images whose logits exceed what the untouched classes' quantization can represent.
+        known: number of new images that the file was made from, as far as known; their results are too good.
     """
 
     classes: int
@@ -65,6 +66,7 @@ class Kept:
     before: int
     after: int
     saturated: int
+    known: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +98,7 @@ class Base:
         content: its bytes.
         card: its card, with the user's values.
         layer: its last layer.
-        familiarity: prototypes of its classes; None if it has none.
+        familiarity: prototypes of its classes; see ``rehearsable`` if they are kept. None if it has none.
         golden: its golden images.
         examples: its example images; None if it has none.
     """
@@ -119,14 +121,10 @@ class Base:
         Raises:
             ModelError: it cannot be taught, or lacks prototypes of the classes to keep.
         """
-        if keep and classifier.familiarity is None:
-            raise ModelError(
-                f"{classifier.path}: has no prototypes of its classes, which --keep needs. Export its run "
-                "again with `edgeclf export`, or teach all classes without --keep."
-            )
+        familiarity = rehearsable(classifier) if keep else classifier.familiarity
         content = classifier.path.read_bytes()
         layer = read_last_layer(network_of(content))
-        return cls(content, classifier.card, layer, classifier.familiarity, classifier.golden, classifier.examples)
+        return cls(content, classifier.card, layer, familiarity, classifier.golden, classifier.examples)
 
 
 def check_teachable(path: Path) -> None:
@@ -183,7 +181,7 @@ def teach_more(base: Base, examples: ImageFeatures, labels: Sequence[str], name:
     """
     assert base.familiarity is not None
     old, layer, folds = len(base.card.labels), base.layer, folds_of(examples)
-    typical, classes = rehearsed(base.familiarity, examples.features)
+    typical, classes = rehearsed(base.familiarity)
     more = np.zeros((len(labels) - old, layer.weights.shape[1]))
     start = Head(np.concatenate([layer.weights, more]), np.append(layer.bias, np.zeros(len(more))))
     features, targets = np.concatenate([typical, examples.features]), np.append(classes, examples.targets)
@@ -202,9 +200,12 @@ def teach_more(base: Base, examples: ImageFeatures, labels: Sequence[str], name:
         stored = quantized(fit.head.weights, fit.head.bias, layer, _range(np.concatenate([logits, fit.left_out])))
     before = Head(layer.weights, layer.bias)(typical).argmax(axis=1)
     right = [int((answers == classes).sum()) for answers in (before, logits[: len(typical)].argmax(axis=1))]
-    kept = Kept(old, len(typical), right[0], right[1], saturated(stored, logits[len(typical) :]))
+    known = known_images(base.familiarity, base.examples, examples.features)
+    kept = Kept(old, len(typical), right[0], right[1], saturated(stored, logits[len(typical) :]), known)
     network = with_last_layer(network_of(base.content), stored, name)
-    return Taught(network, _card(base, examples, labels, name, judgement), familiarity, judgement, fit, kept)
+    card = _card(base, examples, labels, name, judgement)
+    card = replace(card, accuracy={}) if known else card
+    return Taught(network, card, familiarity, judgement, fit, kept)
 
 
 def more_labels(base: Base, labels: Sequence[str], *, exact: bool) -> tuple[str, ...]:

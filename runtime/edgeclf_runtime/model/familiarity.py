@@ -50,6 +50,8 @@ class Familiarity:
         shares: share of these images below each level, in (0, 1).
         scale: mean size of the training images' features; see ``prototypes.comparable``.
         empty: cosine similarity to a prototype of nothing from which on a vector may show the empty scene.
+        lengths: mean length of the ``compressed`` vectors that each prototype stands for, to compute their features
+            again; () in files that do not store it.
     """
 
     prototypes: npt.NDArray[np.int8]
@@ -61,6 +63,7 @@ class Familiarity:
     shares: tuple[float, ...]
     scale: float
     empty: float = 1.0
+    lengths: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_near", unit_length(self.prototypes.astype(np.float32)))
@@ -118,11 +121,13 @@ class Familiarity:
         """Return a copy with other prototypes of nothing, float32 ``[prototypes, size]``, and this ``empty``."""
         known = ~self._is_nothing
         classes = tuple(index for index in self.classes if index != NO_CLASS) + (NO_CLASS,) * len(prototypes)
+        lengths = tuple(length for length, is_known in zip(self.lengths, known) if is_known)
         return replace(
             self,
             prototypes=np.concatenate([self.prototypes[known], in_steps(prototypes)]),
             classes=classes,
             empty=empty,
+            lengths=lengths + (1.0,) * len(prototypes) if lengths else (),
         )
 
     def to_files(self) -> dict[str, bytes]:
@@ -136,6 +141,7 @@ class Familiarity:
             "shares": self.shares,
             "scale": self.scale,
             **({"empty": self.empty} if self._is_nothing.any() else {}),
+            **({"lengths": [round(length, 4) for length in self.lengths]} if self.lengths else {}),
         }
         arrays = {_PROTOTYPES: self.prototypes, _DIRECTIONS: self.directions}
         return {_JSON: json.dumps(content).encode(), **{name: npy(array) for name, array in arrays.items()}}
@@ -161,13 +167,16 @@ def read_familiarity(archive: Archive, labels: int) -> Familiarity | None:
         numbers = {name: tuple(float(value) for value in content[name]) for name in _NUMBERS}
         classes = tuple(int(index) for index in content["classes"])
         scale, empty = float(content["scale"]), float(content.get("empty", 1))
+        lengths = tuple(float(length) for length in content.get("lengths", ()))
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise ModelError(f"{_JSON} in it cannot be read ({type(error).__name__}).") from None
     prototypes, directions = _array(archive, _PROTOTYPES), _array(archive, _DIRECTIONS)
-    _check(prototypes, directions, classes, labels, {**numbers, "scale": (scale,), "empty": (empty,)})
+    _check(
+        prototypes, directions, classes, labels, {**numbers, "scale": (scale,), "empty": (empty,), "lengths": lengths}
+    )
     means, spreads = ((numbers[name][0], numbers[name][1]) for name in ("means", "spreads"))
     levels, shares = numbers["levels"], numbers["shares"]
-    return Familiarity(prototypes, classes, directions, means, spreads, levels, shares, scale, empty)
+    return Familiarity(prototypes, classes, directions, means, spreads, levels, shares, scale, empty, lengths)
 
 
 _NUMBERS = ("means", "spreads", "levels", "shares")
@@ -190,7 +199,8 @@ def _check(
         and len(numbers["means"]) == len(numbers["spreads"]) == 2
         and len(levels) == len(shares) >= 1
         and all(math.isfinite(value) for values in numbers.values() for value in values)
-        and min(*numbers["spreads"], *numbers["scale"]) > 0
+        and len(numbers["lengths"]) in (0, len(prototypes))
+        and min(*numbers["spreads"], *numbers["scale"], *numbers["lengths"]) > 0
         and list(levels) == sorted(levels)
         and list(shares) == sorted(shares)
         and 0 < shares[0] <= shares[-1] < 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Vectors", "comparable", "prototypes_of", "unit_length"]
+__all__ = ["Vectors", "comparable", "compressed", "prototypes_of", "unit_length"]
 
 _TURNS = 30  # iterations of k-means, which converges in fewer
 
@@ -31,16 +31,21 @@ def prototypes_of(unit: Vectors, count: int) -> Vectors:
 
 
 def comparable(features: Vectors, scale: float) -> Vectors:
-    """Return features as vectors of length 1 whose dot products compare images.
+    """Return ``compressed`` features as vectors of length 1, whose dot products compare images."""
+    return unit_length(compressed(features, scale))
 
-    Large features are compressed logarithmically. Otherwise the few largest features of a fine-tuned network dominate,
-    and strange images look familiar; near 0 it is linear, so that int8 rounding stays small. See docs/figures.md.
+
+def compressed(features: Vectors, scale: float) -> Vectors:
+    """Return features, the large ones compressed logarithmically.
+
+    Otherwise the few largest features of a fine-tuned network dominate, and strange images look familiar; near 0 it is
+    linear, so that int8 rounding stays small. See docs/figures.md.
 
     Args:
         features: the network's features, float32 ``[vectors, size]``.
         scale: size of a typical feature, above 0.
     """
-    return unit_length(np.sign(features) * np.log1p(np.abs(features) / np.float32(scale)))
+    return np.asarray(np.sign(features) * np.log1p(np.abs(features) / np.float32(scale)), np.float32)
 
 
 def unit_length(vectors: Vectors) -> Vectors:

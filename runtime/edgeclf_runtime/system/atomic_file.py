@@ -35,8 +35,10 @@ def written_beside(path: Path) -> Iterator[Path]:
     """Yield a hidden path ending in ``.part`` to write to; it replaces ``path`` at the end, or is removed on an error.
 
     Raises:
-        OSError: with ``path`` as its ``filename``.
+        OSError: with ``path`` as its ``filename``; also if it is a device such as /dev/null, which root could replace.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise OSError(errno.EINVAL, "a device or pipe, which a file would replace. Give the name of a file", str(path))
     hidden = path.with_name(f".{path.name}.part")
     try:
         with naming(path, hidden):

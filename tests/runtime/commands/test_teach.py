@@ -14,8 +14,9 @@ import pytest
 from click.testing import CliRunner
 
 from edgeclf_runtime import Classifier
-from edgeclf_runtime.commands.teach import teach
+from edgeclf_runtime.commands.teach import _kept, teach
 from edgeclf_runtime.errors import EdgeclfError
+from edgeclf_runtime.learning.teaching import Kept
 from edgeclf_runtime.model.flatbuffer import Table
 from tests.model_files import bare, without_familiarity
 
@@ -111,8 +112,18 @@ def test_folders_that_cannot_be_taught_are_refused(model: Path, photos: Path, tm
     assert f"Give {photos / 'train'} instead." in _refused(model, photos)
     shutil.rmtree(photos / "train")
     shutil.rmtree(photos / "one")
-    assert "has only one class (zero); add a folder of another" in (text := _refused(model, photos))
+    assert "has only one class (zero); add a folder of another, or of images of nothing (_none/), or" in (
+        text := _refused(model, photos)
+    )
     assert "--keep" in text
+    (photos / "zero").rename(photos / "_none")
+    assert "has only one class (_none); add a folder of another, or add the class" in _refused(model, photos)
+
+
+def test_one_image_beyond_the_range_is_singular() -> None:
+    lines = [list(_kept(Kept(3, 30, 30, 30, number)))[1] for number in (1, 2)]
+    assert lines[0].startswith("1 image of the new classes exceeds the range")
+    assert lines[1].startswith("2 images of the new classes exceed the range")
 
 
 def _ending_in_a_convolution(model: Path, path: Path) -> Path:

@@ -240,6 +240,16 @@ def test_familiarity_is_extended_to_further_classes() -> None:
     assert after[2] > 0.9
 
 
+@pytest.mark.parametrize(("classes", "images"), [(2, 40), (70, 1)])
+def test_many_near_duplicates_of_one_image_per_class_are_familiar(classes: int, images: int) -> None:
+    """As from a button that is held in front of a still scene; or many classes of one image."""
+    middles = np.random.default_rng(0).normal(0, 1, (classes, 100)).clip(0)
+    targets = np.repeat(np.arange(classes), images)
+    features = (middles[targets] + np.random.default_rng(1).normal(0, 0.05, (len(targets), 100))).astype(np.float32)
+    fitted = fit_familiarity(features, targets, None, groups=targets)
+    assert np.mean([fitted.of(row) > 0.05 for row in features]) > 0.9
+
+
 def test_what_does_not_fit_into_the_kept_range_is_counted(model: Path) -> None:
     layer = read_last_layer(network_of(model.read_bytes()))
     size = layer.weights.shape[1]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from edgeclf_runtime.system.atomic_file import naming
+from edgeclf_runtime.system.atomic_file import naming, written_beside
 
 
 @pytest.mark.parametrize("hidden", [".m.work", ".m.work/inner/file", None])
@@ -36,3 +37,12 @@ def test_a_file_that_may_not_grow_is_named(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].endswith(f"File too large: '{tmp_path / 'm'}'")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_device_or_pipe_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="a device or pipe") as caught, written_beside(tmp_path / "pipe") as hidden:
+        hidden.write_bytes(b"1")
+    assert caught.value.filename == str(tmp_path / "pipe")
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+    assert (tmp_path / "pipe").is_fifo()
