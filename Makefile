@@ -121,7 +121,7 @@ test-gpu: setup
 
 # Complete searches, which train many networks, and other tests marked slow; a quarter of an hour.
 test-slow: setup
-	$(NAMED) -m slow tests/slow tests/contract tests/edgeclf
+	$(NAMED) -m slow tests/slow tests/contract tests/edgeclf tests/runtime
 
 # The commands of README and docs, each page from top to bottom in a fresh folder; a quarter of an hour, downloads a device's packages.
 test-docs: setup

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -21,16 +23,24 @@ from tests.edgeclf.several_labels import shapes_csv
 SMALL: dict[str, object] = {"size": 64, "train_size": 64, "epochs": 2, "batch_size": 16, "flip": False, "test": 0.15}
 
 
-@pytest.fixture
-def shallow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An EfficientNet-Lite0 with three blocks and random weights.
+@contextmanager
+def shallow_networks() -> Iterator[None]:
+    """Give EfficientNet-Lite0 three blocks and random weights within a ``with`` block.
 
     It has each kind of layer, and TensorFlow prepares it in a fraction of the time, most of a small training's.
     """
-    stages = (Stage(1, 3, 1, 1, 16), Stage(2, 5, 2, 6, 24))
-    monkeypatch.setattr("edgeclf.model.backbones.efficientnet_lite._STAGES", stages)
-    lite = BACKBONES["efficientnet-lite0"]
-    monkeypatch.setitem(BACKBONES, lite.name, dataclasses.replace(lite, load=lambda model, name, weights: None))
+    stages, lite = (Stage(1, 3, 1, 1, 16), Stage(2, 5, 2, 6, 24)), BACKBONES["efficientnet-lite0"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("edgeclf.model.backbones.efficientnet_lite._STAGES", stages)
+        patch.setitem(BACKBONES, lite.name, dataclasses.replace(lite, load=lambda model, name, weights: None))
+        yield
+
+
+@pytest.fixture
+def shallow() -> Iterator[None]:
+    """Use ``shallow_networks`` in a test."""
+    with shallow_networks():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -144,6 +144,7 @@ def test_train_and_export_are_two_commands(digits: Path, tmp_path: Path) -> None
     assert "as exported" in _edgeclf("verify", "model.tflite", cwd=tmp_path).stdout
 
 
+@pytest.mark.slow
 def test_train_reads_a_config_file_and_the_run_stores_it(digits: Path, tmp_path: Path) -> None:
     options = f"[train]\ndata = '{digits}'\nsize = 32\ntune = 'head'\nseed = 3\n[export]\nmode = 'float16'\n"
     (tmp_path / "edgeclf.toml").write_text(options, "utf-8")
@@ -227,6 +228,7 @@ def test_an_export_is_refused_if_validation_images_are_missing(run: Run, tmp_pat
     assert not list(tmp_path.glob("run/*.tflite"))
 
 
+@pytest.mark.slow
 def test_folders_named_by_wordnet_ids_evaluate_the_published_classifier(tmp_path: Path) -> None:
     from sklearn.datasets import load_sample_image
 
@@ -238,6 +240,7 @@ def test_folders_named_by_wordnet_ids_evaluate_the_published_classifier(tmp_path
     assert (figures["correct"], figures["count"]) == (2, 2)
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_a_usable_run(digits: Path, tmp_path: Path) -> None:
     words = ["train", str(digits), "--out", "run", "--size", "64", "--epochs", "500", "--patience", "500"]
     # A test started from a background job inherits that SIGINT is ignored.

@@ -22,11 +22,11 @@ from edgeclf.frameworks import tensorflow
 from edgeclf.training.finetune import FineTuner
 from edgeclf_converters.work_folder import work_folder
 from edgeclf_runtime.system.cores import usable_cores
-from tests.edgeclf.training.test_training import SMALL
+from tests.conftest import SMALL
 
 
 def test_an_epoch_that_runs_out_of_memory_keeps_the_one_before(
-    digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shallow: None, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     epoch = FineTuner.epoch
 
@@ -43,7 +43,7 @@ def test_an_epoch_that_runs_out_of_memory_keeps_the_one_before(
     assert "--batch-size" in text
     assert f"edgeclf train --resume {tmp_path / 'run'}" in text
     assert "\n" not in text
-    monkeypatch.undo()
+    monkeypatch.setattr(FineTuner, "epoch", epoch)
     assert resume(tmp_path / "run", Quiet()).read_json("metrics")["status"] == "finished"
     assert Run.open(tmp_path / "run").has_arrays("weights")
 

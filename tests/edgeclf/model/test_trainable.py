@@ -20,7 +20,7 @@ from edgeclf.training.finetune import FineTuner
 from edgeclf.training.weight_interpolation import ALPHAS, StatisticsMeter, interpolated
 from edgeclf_converters.distribution import Distribution
 from edgeclf_runtime import Classifier
-from tests.edgeclf.training.test_training import SMALL
+from tests.conftest import SMALL
 from tests.listening import Interrupting
 
 LITE0 = BACKBONES["efficientnet-lite0"]
@@ -181,6 +181,7 @@ def test_batch_norm_is_trained_on_request_or_from_scratch(options: dict[str, obj
     assert make_config(options).trains_batch_norm == trained
 
 
+@pytest.mark.slow
 def test_training_from_scratch_uses_no_pretrained_weights(digits: Path, tmp_path: Path, pretrained: Any) -> None:
     config = make_config({**SMALL, "init": "scratch", "epochs": 1, "ema": 0, "cutmix": 1.0, "rand_augment": 5})
     run = train(digits, tmp_path / "run", config, Quiet())

@@ -12,7 +12,7 @@ from edgeclf import Quiet, make_config, resume, train
 from edgeclf.training.finetune import FineTuner
 from edgeclf.training.judged import Judged
 from edgeclf.training.trainer import Training
-from tests.edgeclf.training.test_training import SMALL
+from tests.conftest import SMALL
 from tests.listening import Interrupting
 
 
@@ -71,7 +71,7 @@ def test_the_average_with_the_lower_validation_loss_is_kept(
 
 
 def test_a_training_started_by_0_1_resumes_with_its_own_average(
-    digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shallow: None, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stopped = train(digits, tmp_path / "stopped", make_config(SMALL), Interrupting("Fine-tuning", after=61))
     state = {name: value for name, value in stopped.read_arrays("state").items() if not name.startswith("began/")}

@@ -23,6 +23,7 @@ from edgeclf.training.growing import Start, epoch_rows
 from edgeclf.training.grown_head import grown_head
 from edgeclf.training.linear_probe import Head
 from edgeclf_runtime import Classifier
+from tests.conftest import SMALL
 from tests.listening import Interrupting, Listening
 
 
@@ -35,11 +36,12 @@ class _Pressing(Interrupting, Listening):
 
 
 def test_a_class_is_added_and_the_training_resumes_without_the_run_before(
-    run: Run, model: Path, digits: Path, tmp_path: Path
+    shallow: None, digits: Path, tmp_path: Path
 ) -> None:
     from sklearn.datasets import load_digits
 
-    before = Run.open(shutil.copytree(run.path, tmp_path / "before"))
+    before = train(digits, tmp_path / "before", make_config(SMALL), Quiet())
+    model = export(before, tmp_path / "before.tflite", "float32", Quiet()).path
     photos, more, data = shutil.copytree(digits, tmp_path / "moved"), tmp_path / "more", load_digits()
     (more / "1b").mkdir(parents=True)  # sorted before "2", whose index changes
     for row in np.flatnonzero(data.target == 7)[:20]:

@@ -25,20 +25,14 @@ from edgeclf.training.epoch_rows import EpochRows
 from edgeclf.training.finetune import FineTuner
 from edgeclf_converters.distribution import Distribution
 from edgeclf_runtime import Classifier
+from tests.conftest import SMALL
 from tests.listening import Interrupting, Listening
 
-SMALL: dict[str, object] = {"size": 64, "train_size": 64, "epochs": 2, "batch_size": 16, "flip": False, "test": 0.15}
 
-
-@pytest.fixture(scope="module")
-def interrupted(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a training interrupted in its second epoch; tests copy it."""
-    return train(
-        digits,
-        tmp_path_factory.mktemp("interrupted") / "run",
-        make_config(SMALL),
-        Interrupting("Fine-tuning", after=61),
-    ).path
+@pytest.fixture
+def interrupted(shallow: None, digits: Path, tmp_path: Path) -> Path:
+    """The folder of a training of a shallow network, interrupted in its second epoch."""
+    return train(digits, tmp_path / "stopped", make_config(SMALL), Interrupting("Fine-tuning", after=61)).path
 
 
 def test_a_run_holds_what_is_needed_to_repeat_it(run: Run) -> None:
@@ -99,14 +93,16 @@ def _with_old_names(config: Path) -> None:
     config.write_text(text, "utf-8")
 
 
-def test_a_resumed_training_equals_one_that_was_never_interrupted(run: Run, interrupted: Path, tmp_path: Path) -> None:
-    stopped = Run.open(shutil.copytree(interrupted, tmp_path / "stopped"))
+def test_a_resumed_training_equals_one_that_was_never_interrupted(
+    shallow: None, interrupted: Path, digits: Path, tmp_path: Path
+) -> None:
+    stopped, whole = Run.open(interrupted), train(digits, tmp_path / "whole", make_config(SMALL), Quiet())
     assert stopped.read_json("metrics")["status"] == "interrupted"
     assert stopped.has_arrays("weights")
     shutil.copytree(stopped.path, tmp_path / "earlier")
     _with_old_names(tmp_path / "stopped" / "config.toml")
     resumed = resume(tmp_path / "stopped", Quiet())
-    mine, expected = resumed.read_arrays("weights"), run.read_arrays("weights")
+    mine, expected = resumed.read_arrays("weights"), whole.read_arrays("weights")
     assert all((mine[name] == expected[name]).all() for name in expected)
     with pytest.raises(RunError, match="is finished"):
         resume(tmp_path / "stopped", Quiet())
@@ -116,8 +112,8 @@ def test_a_resumed_training_equals_one_that_was_never_interrupted(run: Run, inte
     assert all((again[name] == expected[name]).all() for name in expected)
 
 
-def test_a_training_of_another_version_is_not_resumed(interrupted: Path, tmp_path: Path) -> None:
-    stopped = Run.open(shutil.copytree(interrupted, tmp_path / "run"))
+def test_a_training_of_another_version_is_not_resumed(interrupted: Path) -> None:
+    stopped = Run.open(interrupted)
     state = stopped.read_arrays("state")
     stopped.write_arrays("state", {name: value for name, value in state.items() if name != "selection/best"})
     with pytest.raises(RunError, match="was started by another version of edgeclf"):
@@ -125,10 +121,10 @@ def test_a_training_of_another_version_is_not_resumed(interrupted: Path, tmp_pat
 
 
 def test_resuming_without_the_photographs_says_so(digits: Path, interrupted: Path, tmp_path: Path) -> None:
-    photos, config = tmp_path / "photos", shutil.copytree(interrupted, tmp_path / "run") / "config.toml"
+    photos, config = tmp_path / "photos", interrupted / "config.toml"
     shutil.copytree(digits, photos)
     config.write_text(config.read_text("utf-8").replace(str(digits), str(photos)), "utf-8")
-    stopped = Run.open(tmp_path / "run")
+    stopped = Run.open(interrupted)
     used = photos / stopped.read_split().files[0]
     content = used.read_bytes()
     used.unlink()
@@ -173,7 +169,7 @@ def test_patience_ignores_the_head(shallow: None, digits: Path, tmp_path: Path) 
     assert any("Stopped early" in line for line in listening.lines) == (len(history) - 1 < 6)
 
 
-def test_unreadable_images_are_listed_and_the_rest_is_used(digits: Path, tmp_path: Path) -> None:
+def test_unreadable_images_are_listed_and_the_rest_is_used(shallow: None, digits: Path, tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     shutil.copytree(digits, folder)
     good = next((folder / "0").iterdir())
@@ -209,7 +205,7 @@ def test_a_failed_start_is_reported_at_once_and_leaves_no_folder(digits: Path, t
     assert train(digits, tmp_path / "run", make_config(head), listening).read_json("metrics")["status"] == "finished"
 
 
-def test_options_without_effect_are_named(digits: Path, tmp_path: Path) -> None:
+def test_options_without_effect_are_named(shallow: None, digits: Path, tmp_path: Path) -> None:
     listening, config = Listening(), make_config({**SMALL, "tune": "head", "rotate90": True})
     train(digits, tmp_path / "run", config, listening)
     assert (

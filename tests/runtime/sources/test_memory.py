@@ -41,6 +41,7 @@ def _marked(image: npt.NDArray[np.uint8], number: int) -> npt.NDArray[np.uint8]:
     return image
 
 
+@pytest.mark.slow
 def test_memory_is_flat_over_frames(model: Path, video: Path) -> None:
     sinks = ["--jsonl", "seen.jsonl", "--snapshots", "kept", "--csv", "seen.csv"]
     (video.parent / "run.toml").write_text(

@@ -91,6 +91,7 @@ def test_a_stopped_service_is_not_a_dead_one(start: Start, tmp_path: Path) -> No
     assert not [line for line in running.lines if "model" in line]
 
 
+@pytest.mark.slow
 def test_an_update_is_refused_after_three_deaths_until_it_is_published_again(start: Start, tmp_path: Path) -> None:
     keys, stick = key_pairs(tmp_path), tmp_path / "stick"
     edgeclf("sign", MODEL, "--key", keys / "mine", "-o", tmp_path / "model.tflite")
