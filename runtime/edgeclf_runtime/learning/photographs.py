@@ -50,7 +50,7 @@ def list_photographs(root: Path, fewest: int = 2, *, without_empty: bool = False
     Args:
         root: a folder with a sub-folder for each class.
         fewest: minimum number of classes.
-        without_empty: leave out classes without images.
+        without_empty: leave out classes without images; none may be left.
 
     Raises:
         OSError: a folder of a class cannot be listed.
@@ -66,11 +66,11 @@ def list_photographs(root: Path, fewest: int = 2, *, without_empty: bool = False
         by_label[label] = folder
         refuse_unreadable(folder)
     loose = sum(path.parent == root for path in find_images(root))
-    if not by_label:
+    if not by_label and not without_empty:
         found = f"{counted(loose, 'image')} but no sub-folder" if loose else "no sub-folder"
         raise SourceError(f"{root}: {found}; {_EXPECTED}. To take some with a camera: edgeclf capture {root}")
     files = {label: find_images(folder) for label, folder in sorted(by_label.items())}
-    if without_empty and any(files.values()):
+    if without_empty:
         files = {label: found_files for label, found_files in files.items() if found_files}
     for label, found_files in files.items():
         if not found_files:
@@ -84,7 +84,7 @@ def list_photographs(root: Path, fewest: int = 2, *, without_empty: bool = False
         )
     paths = tuple(path for found_files in files.values() for path in found_files)
     counts = [len(found_files) for found_files in files.values()]
-    return Photographs(root, tuple(files), paths, np.repeat(np.arange(len(counts)), counts), loose)
+    return Photographs(root, tuple(files), paths, np.repeat(np.arange(len(counts)), np.array(counts, np.intp)), loose)
 
 
 _EXPECTED = "expected a folder with one sub-folder of images per class"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from edgeclf_runtime.classifier import Classifier, Picture
-from edgeclf_runtime.errors import EdgeclfError, UsageError
+from edgeclf_runtime.errors import EdgeclfError, ImageError, UsageError
 from edgeclf_runtime.learning.image_features import SeenImages, look
 from edgeclf_runtime.learning.lesson_report import report
 from edgeclf_runtime.learning.photographs import list_photographs
@@ -105,6 +105,8 @@ class Teacher:
         trouble = ""
         try:
             self._teach()
+        except ImageError as error:  # those of the list could be read a moment ago
+            trouble = f"{error} Images were changed during the teaching; press Teach again."
         except EdgeclfError as error:
             trouble = str(error)
         except OSError as error:
@@ -120,7 +122,7 @@ class Teacher:
             self.changed()
 
     def _teach(self) -> None:
-        photographs = list_photographs(self._photos, fewest=1, without_empty=True)
+        photographs = list_photographs(self._photos, fewest=0, without_empty=True)
         if len(photographs.labels) < 2:
             raise UsageError('Take images of two classes, or of one class and of "None of these", then teach.')
         count, done = len(photographs.files), 0

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgeclf_runtime.errors import SinkError, UsageError
-from edgeclf_runtime.model.class_name import check_class_name, is_part
+from edgeclf_runtime.model.class_name import check_class_name, is_part, same_class
 from edgeclf_runtime.pictures.images import IMAGE_SUFFIXES
 from edgeclf_runtime.sinks.snapshots.name import DISCARDED, UNSORTED, class_folder, files_of, folder_name
 from edgeclf_runtime.system.made_folders import MadeFolders
@@ -107,7 +107,8 @@ class Pile:
             SinkError: all are gone, or one cannot be moved; those before it were.
             UsageError: an invalid class name.
         """
-        folder = class_folder(label, self._labels, self.classes())
+        own = None if label in self._labels else same_class(label, self.folders())
+        folder = own or class_folder(label, self._labels, self.classes())
         return self._move(names, self.photos / folder, folder)
 
     def discard(self, names: Sequence[str]) -> Moved:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeclf_runtime.errors import SinkError, UsageError
-from edgeclf_runtime.model.class_name import check_class_name, is_part
+from edgeclf_runtime.model.class_name import check_class_name, is_part, same_class
 from edgeclf_runtime.sinks.jpeg import jpeg
 from edgeclf_runtime.system.atomic_file import written_beside
 from edgeclf_runtime.system.made_folders import MadeFolders
@@ -90,10 +91,11 @@ class Album:
             UsageError: invalid class name, a name that differs from another only in case, or too many classes.
         """
         name = check_class_name(name)
-        if name not in self.counts:
-            alike = next((other for other in self.counts if other.casefold() == name.casefold()), None)
-            if alike:
-                raise UsageError(f"{name!r}: the class {alike!r} exists already.")
+        alike = same_class(name, self.counts)
+        if alike is not None and unicodedata.normalize("NFC", alike) != name:
+            raise UsageError(f"{name!r}: the class {alike!r} exists already.")
+        name = alike or name  # a folder in another Unicode form is this class
+        if alike is None:
             if len(self.counts) >= _MOST:
                 raise UsageError(f"There are {_MOST} classes already, which is the maximum.")
             self._count(name, 0)

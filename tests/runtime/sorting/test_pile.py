@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -83,7 +84,7 @@ def test_no_other_file_can_be_moved(name: str, pile: Pile, folder: Path, tmp_pat
     assert "link.jpg" not in pile.listed()
 
 
-@pytest.mark.parametrize("label", ["", "../x", "a/b/c", "train", "__unsorted", ".git", "x" * 61])
+@pytest.mark.parametrize("label", ["", "../x", "a/b/c", "train", "__unsorted", ".git", "x" * 61, "unknown"])
 def test_a_class_is_a_folder_that_training_takes(label: str, pile: Pile) -> None:
     with pytest.raises(UsageError):
         pile.sort(["two.png"], label)
@@ -92,6 +93,15 @@ def test_a_class_is_a_folder_that_training_takes(label: str, pile: Pile) -> None
 
 def test_a_class_in_another_case_is_the_same(pile: Pile) -> None:
     assert pile.sort(["two.png"], " Glass ").folder == "glass"
+
+
+@pytest.mark.parametrize("name", ["100%", "a:b", "cafe\u0301"])
+def test_an_existing_folder_gets_the_images_whatever_its_name(name: str, pile: Pile, tmp_path: Path) -> None:
+    (pile.photos / name).mkdir(parents=True)
+    assert pile.sort(["two.png"], name).folder == name
+    assert (pile.photos / name / "two.png").exists()
+    assert [folder for folder in pile.folders() if folder.startswith(name[:3])] == [name]
+    assert pile.sort([NAME], unicodedata.normalize("NFC", name)).folder == name
 
 
 def test_of_two_clicks_one_wins(pile: Pile, folder: Path, tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_an_album_goes_on_with_what_is_there_and_overwrites_nothing(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "name", ["", " ", "a/b", "a\\b", "..", ".x", "__x", "x.", "x" * 61, "Train", "a\nb", "a:b", "CAT"]
+    "name", ["", " ", "a/b", "a\\b", "..", ".x", "__x", "x.", "x" * 61, "Train", "a\nb", "a:b", "CAT", "Unknown"]
 )
 def test_what_is_no_class_is_refused(name: str, tmp_path: Path) -> None:
     album = Album(tmp_path, ["cat"])
@@ -60,6 +60,16 @@ def test_what_is_no_class_is_refused(name: str, tmp_path: Path) -> None:
         album.add(name)
     assert list(album.counts) == ["cat"]
     assert album.add("Größe, 2") == "Größe, 2"
+
+
+def test_a_name_in_another_unicode_form_is_the_same_class(tmp_path: Path) -> None:
+    (tmp_path / "cafe\u0301").mkdir()  # as macOS writes it
+    album = Album(tmp_path)
+    assert album.add("caf\u00e9") == "cafe\u0301"
+    assert album.add("u\u0308ber") == "\u00fcber"
+    assert album.counts == {"cafe\u0301": 0, "\u00fcber": 0}
+    with pytest.raises(UsageError, match="exists already"):
+        album.add("CAF\u00c9")
 
 
 def test_a_folder_of_parts_is_not_filled_with_images_of_train(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from edgeclf_runtime.model.class_name import check_class_name
+from edgeclf_runtime.model.class_name import check_class_name, same_class
 
 __all__ = [
     "DELETED",
@@ -109,15 +109,15 @@ def class_folder(label: str, labels: Sequence[str], classes: Sequence[str]) -> s
         label: the class.
         labels: labels of the model, which are always valid. They may differ only in case: ImageNet has a cardigan and
             a Cardigan (a dog).
-        classes: the existing classes; a name that differs from one of them only in case means that class.
+        classes: the existing classes; a name that differs from one of them only in its Unicode form or in case means
+            that class.
 
     Raises:
         UsageError: a new class with an invalid name.
     """
     if label in labels:
         return folder_name(label)
-    alike = next((other for other in classes if other.casefold() == label.strip().casefold()), None)
-    return folder_name(alike or check_class_name(label))
+    return folder_name(same_class(label, classes) or check_class_name(label))
 
 
 def read_name(name: str) -> Snapshot | None:
