@@ -20,6 +20,7 @@ from edgeclf_runtime.commands.options import (
     size_option,
     turn_options,
 )
+from edgeclf_runtime.errors import ModelError
 from edgeclf_runtime.pictures.view import Region, View
 
 if TYPE_CHECKING:
@@ -64,11 +65,15 @@ def background(
     Leave the scene empty while the command runs. Frames of the empty scene are then answered with "unknown". The
     network is not trained: the scene is stored in the model file.
     """
+    from edgeclf_runtime.commands.output import check_output
     from edgeclf_runtime.learning.background import check_familiarity, learn_background, still_frames
     from edgeclf_runtime.model.rewrite import with_files
     from edgeclf_runtime.sources import SourceOptions, is_camera, open_source
     from edgeclf_runtime.system.atomic_file import written_beside
 
+    target = out or model
+    if out is not None or model.is_file():
+        check_output(target)
     width, height = size or (0, 0)
     content = model.read_bytes() if model.is_file() else b""
     with open_model(model) as classifier:
@@ -82,7 +87,10 @@ def background(
             looked = still_frames(frames, minutes * 60) if live else frames
             with closing(frames):
                 learned, scene = learn_background(classifier, looked, _shown(minutes), add=add)
-    target = out or model
+    if out is None and model.read_bytes() != content:
+        raise ModelError(
+            f"{model}: was replaced while the scene was watched, and stays as it is. Run the command again."
+        )
     with written_beside(target) as hidden:
         hidden.write_bytes(with_files(content, learned.to_files()))
     click.echo(

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import click
 
 from edgeclf_runtime.commands.options import Opener, model_options
-from edgeclf_runtime.errors import UsageError
 from edgeclf_runtime.system.plain_text import counted, plain, printable
 
 if TYPE_CHECKING:
@@ -40,12 +39,12 @@ def teach(open_model: Opener, base: Path, photos: Path, output: Path, keep: bool
     PHOTOS has one sub-folder of images per class; about ten images per class are enough. Only the last layer of the
     network is fitted. BASE is any model file of edgeclf, such as one from `edgeclf export --pretrained`.
     """
+    from edgeclf_runtime.commands.output import check_output
     from edgeclf_runtime.learning.photographs import list_photographs
     from edgeclf_runtime.learning.taught_file import write_taught
     from edgeclf_runtime.learning.teaching import Base, check_teachable, more_labels, teach, teach_more
 
-    if output.is_dir() or not output.parent.is_dir():
-        raise UsageError(f"{output}: {'is a folder' if output.is_dir() else 'its folder does not exist'}.")
+    check_output(output)
     started = time.monotonic()
     keep = keep or keep_exact
     photographs = list_photographs(photos, fewest=1 if keep else 2)

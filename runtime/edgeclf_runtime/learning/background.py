@@ -14,6 +14,7 @@ from edgeclf_runtime.errors import ModelError, UsageError
 from edgeclf_runtime.frame import Frame
 from edgeclf_runtime.model.familiarity import Familiarity
 from edgeclf_runtime.model.prototypes import Vectors, comparable, prototypes_of
+from edgeclf_runtime.system.plain_text import counted
 
 __all__ = ["EmptyScene", "check_familiarity", "learn_background", "still_frames"]
 
@@ -47,8 +48,8 @@ def check_familiarity(classifier: Classifier) -> Familiarity:
         raise ModelError(f"{classifier.path}: has several labels per image; a background needs one label per image.")
     if classifier.familiarity is None:
         raise ModelError(
-            f"{classifier.path}: has no familiarity, which learning the background needs; export its run again with "
-            "`edgeclf export`. A file compiled for the Edge TPU cannot have it."
+            f"{classifier.path}: has no familiarity, which learning the background needs. Files that `edgeclf export` "
+            "writes from a run and those of `edgeclf teach` have it; one compiled for the Edge TPU cannot."
         )
     return classifier.familiarity
 
@@ -78,8 +79,11 @@ def learn_background(
         refused += prediction.answer not in labels
         seen(frame.moment - start)
     if len(rows) < _FEWEST:
-        few = f"Only {len(rows)} frames without motion, expected at least {_FEWEST}"
-        raise UsageError(f"{few}: leave the scene empty, and look longer.")
+        seen_ones = counted(len(rows), "frame") if rows else "No frame"
+        raise UsageError(
+            f"{seen_ones} of the scene without motion, expected at least {_FEWEST}: leave it empty and watch it for "
+            "longer, or give a longer video or more images of it."
+        )
     learned = _with_scene(familiarity, comparable(np.stack(rows), familiarity.scale), add)
     return learned, EmptyScene(len(rows), refused / len(rows))
 

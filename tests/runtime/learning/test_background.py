@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,6 +13,8 @@ from click.testing import CliRunner, Result
 
 from edgeclf_runtime import Classifier
 from edgeclf_runtime.commands.background import background
+from edgeclf_runtime.learning import background as module
+from edgeclf_runtime.learning.background import learn_background
 from edgeclf_runtime.model.file import read_model
 from edgeclf_runtime.model.rewrite import network_of, with_files
 from edgeclf_runtime.verification import verify
@@ -80,7 +83,7 @@ def test_a_scene_in_which_something_moves_is_refused(copied: Path, tmp_path: Pat
     moving = (cv2.resize(rng.integers(0, 255, (6, 8, 3)).astype(np.uint8), (64, 48)) for _ in range(40))
     write_video(tmp_path / "busy.avi", FPS, moving)
     result = _learn(copied, tmp_path / "busy.avi")
-    assert "frames without motion, expected at least 10" in str(result.exception)
+    assert "of the scene without motion, expected at least 10" in str(result.exception)
     assert copied.read_bytes() == before
 
 
@@ -101,6 +104,38 @@ def test_a_folder_of_images_of_the_empty_scene_will_do(copied: Path, digits: Pat
     assert _learn(copied, tmp_path / "empty").exit_code == 0
     with Classifier.load(copied) as classifier:
         assert classifier.classify(_later(poster)).familiarity == 0
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_the_scene_is_watched(copied: Path, tmp_path: Path) -> None:
+    for out, reason in ((tmp_path, "is a folder"), (tmp_path / "none" / "m.tflite", "its folder does not exist")):
+        result = _learn(copied, tmp_path / "no-camera.avi", "--out", out)
+        assert reason in str(result.exception)
+        assert str(out) in str(result.exception)
+
+
+def test_a_model_that_was_replaced_meanwhile_stays(
+    copied: Path, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a deployment, during the minutes of watching."""
+
+    def replaced(*given: Any, **options: Any) -> Any:
+        copied.write_bytes(b"a new model")
+        return learn_background(*given, **options)
+
+    monkeypatch.setattr(module, "learn_background", replaced)
+    result = _learn(copied, digits / "0")
+    assert "was replaced while the scene was watched" in str(result.exception)
+    assert copied.read_bytes() == b"a new model"
+    assert [path.name for path in tmp_path.iterdir()] == ["model.tflite"]
+
+
+def test_too_few_images_say_what_to_do(copied: Path, digits: Path, tmp_path: Path) -> None:
+    (tmp_path / "few").mkdir()
+    for number, file in enumerate(sorted((digits / "0").iterdir())[:1]):
+        (tmp_path / "few" / f"{number}.png").write_bytes(file.read_bytes())
+    text = str(_learn(copied, tmp_path / "few").exception)
+    assert text.startswith("1 frame of the scene without motion, expected at least 10: ")
+    assert "more images" in text
 
 
 def test_packed_files_are_replaced_and_the_others_kept(model: Path, tmp_path: Path) -> None:
