@@ -38,7 +38,7 @@ def test_the_role_deploys_and_does_nothing_the_second_time(
     (other / "environments").mkdir(parents=True)
     (other / "environments" / installed.name).symlink_to(installed, target_is_directory=True)
     hosts = {"box": {}, "yard": {"edgeclf_root": str(other), "edgeclf_service_manager": "none"}}
-    device._write_inventory(hosts)
+    device.write_inventory(hosts)
     inventory = yaml.safe_load(device._inventory.read_text("utf-8"))
     inventory["all"]["vars"]["ansible_python_interpreter"] = "/usr/bin/python3"  # discovery may find a broken one
     inventory["all"]["children"] = {"shop": {"hosts": dict.fromkeys(hosts)}}

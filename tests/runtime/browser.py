@@ -5,10 +5,8 @@ from __future__ import annotations
 import base64
 import itertools
 import json
-import re
 import shutil
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -140,7 +138,16 @@ class Browser:
         self.call("Input.dispatchMouseEvent", type="mouseMoved", x=1, y=1)
 
     def press(self, selector: str) -> None:
-        self._mouse("mousePressed", selector)
+        """Press the mouse on an element; again, as a user would, if the page moved it away at that moment."""
+        found = json.dumps(selector)
+        seen = f"event => window.wasHit = Boolean(event.target.closest({found}))"
+        for _ in range(10):
+            self.value(f"void addEventListener('mousedown', {seen}, {{ capture: true, once: true }})")
+            self._mouse("mousePressed", selector)
+            if self.value("window.wasHit"):
+                return
+            self.release(selector)
+        raise AssertionError(f"never hit: {selector}")
 
     def release(self, selector: str) -> None:
         self._mouse("mouseReleased", selector)
@@ -215,30 +222,3 @@ class Browser:
 
     def __exit__(self, *error: object) -> None:
         self._stack.close()
-
-
-@contextmanager
-def running(*words: object, cwd: Path) -> Iterator[str]:
-    """Run the command and yield the address that it prints."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "edgeclf_runtime", *map(str, words)],
-        cwd=cwd,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stderr is not None
-        seen = ""
-        for line in process.stderr:
-            seen += line
-            if match := re.search(r"https?://\S+", line):
-                break
-        else:
-            raise AssertionError(seen)
-        try:
-            yield match[0]
-        finally:
-            process.terminate()  # two seconds, with slack for a busy machine; open viewers do not delay it
-            rest = process.communicate(timeout=30)[1]
-            assert process.returncode == 0
-            assert "Traceback" not in rest

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from tests.runtime.browser import Browser, running
+from tests.runtime.browser import Browser
+from tests.runtime.page_server import running
 from tests.runtime.web.pages import assert_fits, files, settled_count, until
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from edgeclf_runtime.pictures.images import read_image
 from edgeclf_runtime.pictures.view import MASK
-from tests.runtime.browser import Browser, running
+from tests.runtime.browser import Browser
+from tests.runtime.page_server import running
 from tests.runtime.web.pages import files, until
 from tests.videos import write_video
 

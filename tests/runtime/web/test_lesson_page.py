@@ -13,7 +13,8 @@ import numpy.typing as npt
 import pytest
 
 from edgeclf_runtime import Classifier
-from tests.runtime.browser import Browser, running
+from tests.runtime.browser import Browser
+from tests.runtime.page_server import running
 from tests.runtime.web.pages import assert_fits, files, settled_count, until
 from tests.videos import write_video
 

@@ -17,8 +17,9 @@ from edgeclf_runtime.pictures.images import read_image
 from edgeclf_runtime.sinks import ModelState
 from edgeclf_runtime.sinks.snapshots.sink import SnapshotSink
 from edgeclf_runtime.web.live_page import WebSink
-from tests.runtime.browser import Browser, running
+from tests.runtime.browser import Browser
 from tests.runtime.observations import LABELS, seen
+from tests.runtime.page_server import running
 from tests.runtime.web.pages import assert_fits, until
 from tests.runtime.web_client import ask
 

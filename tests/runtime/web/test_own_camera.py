@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from edgeclf_runtime.pictures.images import read_image
-from tests.runtime.browser import Browser, running
+from tests.runtime.browser import Browser
+from tests.runtime.page_server import running
 from tests.runtime.still_camera import certificate
 from tests.videos import write_video
 

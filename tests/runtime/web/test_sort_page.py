@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.runtime.browser import Browser, running
+from tests.runtime.browser import Browser
+from tests.runtime.page_server import running
 from tests.runtime.web.pages import assert_fits, files, until
 
 PHONE, DESK = 390, 1200

@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 import tomllib
 
-from tests.runtime.browser import Browser, running
+from tests.runtime.browser import Browser
+from tests.runtime.page_server import running
 from tests.runtime.web.pages import assert_fits, until
 from tests.runtime.web_client import TOKEN, Served, ask, sentence
 from tests.videos import write_video
