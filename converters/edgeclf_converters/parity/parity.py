@@ -91,7 +91,7 @@ def paired_interval(total: float, squares: float, count: int) -> tuple[float, fl
     """
     n = count + 2
     half = 1.959964 * math.sqrt(squares + 1 - total**2 / n) / n
-    return 100 * (total / n - half), 100 * (total / n + half)
+    return 100 * max(-1.0, total / n - half), 100 * min(1.0, total / n + half)  # no difference is larger
 
 
 def mcnemar_p_value(lost: int, won: int) -> float:

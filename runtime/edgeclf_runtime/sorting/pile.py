@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
 import itertools
 import os
@@ -15,6 +16,7 @@ from edgeclf_runtime.errors import SinkError, UsageError
 from edgeclf_runtime.model.class_name import check_class_name, is_part, same_class
 from edgeclf_runtime.pictures.images import IMAGE_SUFFIXES
 from edgeclf_runtime.sinks.snapshots.name import DISCARDED, UNSORTED, class_folder, files_of, folder_name
+from edgeclf_runtime.sorting.image_name import ImageName
 from edgeclf_runtime.system.made_folders import MadeFolders
 from edgeclf_runtime.system.moving import free_path, move
 from edgeclf_runtime.system.plain_text import plain, printable
@@ -44,7 +46,7 @@ class Pile:
     """Images to sort: those directly in a folder, and its unsorted snapshots.
 
     A discarded image goes to ``FOLDER/__discarded/``; it is never shown again, even if the same file is copied to the
-    folder once more.
+    folder once more. Another image of its name is shown, unless the name is a snapshot's, which no other image has.
 
     Args:
         folder: folder of the images.
@@ -60,6 +62,8 @@ class Pile:
     def __init__(self, folder: Path, photos: Path, labels: Sequence[str] = (), classes: Sequence[str] = ()) -> None:
         if not folder.is_dir():
             raise SinkError(f"{folder}: {'is a file' if folder.exists() else 'no such folder'}.")
+        if photos.exists() and not photos.is_dir():
+            raise SinkError(f"{photos}: is a file; expected a folder for the classes.")
         self.folder, self.photos, self._labels = folder, photos, tuple(labels)
         self._lock, self._numbers = threading.Lock(), itertools.count(1)
         self._made = MadeFolders()
@@ -74,9 +78,22 @@ class Pile:
     def listed(self) -> list[str]:
         """Return the names of the images, relative to the folder, sorted."""
         gone = set(files_of(self.folder / DISCARDED))
-        found = [name for name in files_of(self.folder) if _is_image(name) and name not in gone]
-        unsorted = [name for name in files_of(self.folder / UNSORTED) if _is_image(name) and name not in gone]
-        return sorted([*found, *(f"{UNSORTED}/{name}" for name in unsorted)], key=os.path.basename)
+        found = [name for name in files_of(self.folder) if _is_image(name)]
+        unsorted = [f"{UNSORTED}/{name}" for name in files_of(self.folder / UNSORTED) if _is_image(name)]
+        shown = [
+            name for name in (*found, *unsorted) if os.path.basename(name) not in gone or not self._discarded(name)
+        ]
+        return sorted(shown, key=os.path.basename)
+
+    def _discarded(self, name: str) -> bool:
+        """Return whether an image is the discarded one of its name."""
+        base = os.path.basename(name)
+        if ImageName.of(base).snapshot is not None:
+            return True
+        try:
+            return filecmp.cmp(self.folder / name, self.folder / DISCARDED / base, shallow=False)
+        except OSError:  # one is gone, or cannot be read
+            return False
 
     def path(self, name: str) -> Path:
         """Return the path of an image.

@@ -140,6 +140,10 @@ def _difference(lost: int, won: int, same: int) -> PairedDifference:
     return paired_difference(before, np.array([False] * lost + [True] * won + [True] * same))
 
 
+def test_no_interval_is_beyond_a_difference_of_all_images() -> None:
+    assert (_difference(0, 1, 0).high, _difference(1, 0, 0).low) == (100, -100)
+
+
 def _compared(**classes: tuple[int, int, int]) -> Comparison:
     total = _difference(*(sum(counts[i] for counts in classes.values()) for i in range(3)))
     return Comparison("old", total, {label: _difference(*item) for label, item in classes.items()}, {}, {}, (0, 0))

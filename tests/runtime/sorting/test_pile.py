@@ -72,6 +72,17 @@ def test_what_was_discarded_does_not_come_back(pile: Pile, folder: Path) -> None
     assert NAME not in pile.listed()
 
 
+def test_another_image_with_the_name_of_a_discarded_one_is_shown(pile: Pile, folder: Path) -> None:
+    """Every camera calls some image IMG_0001.JPG."""
+    pile.discard(["two.png"])
+    (folder / "two.png").write_text("two.png")
+    assert "two.png" not in pile.listed()
+    (folder / "two.png").write_text("TWO.png")
+    assert "two.png" in pile.listed()
+    pile.discard(["two.png"])
+    assert sorted(path.name for path in (folder / "__discarded").iterdir()) == ["two-2.png", "two.png"]
+
+
 @pytest.mark.parametrize(
     "name", ["../secret.jpg", "/etc/passwd", "__discarded/x.jpg", "notes.txt", ".hidden.jpg", "link.jpg", "a\0.jpg", ""]
 )
@@ -129,6 +140,8 @@ def test_of_two_clicks_one_wins(pile: Pile, folder: Path, tmp_path: Path) -> Non
 def test_folders_that_cannot_be_are_refused(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(SinkError, match="no such folder"):
         Pile(tmp_path / "missing", tmp_path)
+    with pytest.raises(SinkError, match="is a file; expected a folder for the classes"):
+        Pile(folder, folder / "two.png")
     (tmp_path / "photos" / "train").mkdir(parents=True)
     with pytest.raises(UsageError, match="parts of a split"):
         Pile(folder, tmp_path / "photos")
