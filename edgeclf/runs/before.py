@@ -52,15 +52,16 @@ def keep_split(path: Path, data: Dataset, digests: npt.NDArray[np.uint64], repor
     before = open_before(path)
     with reporter.bar("Comparing with the run before", 0):
         by_digest, by_name = _parts(before)
-    parts, known, moved = list(data.parts), 0, 0
+    parts, known, moved, found = list(data.parts), 0, 0, set[int]()
     for row, (file, part) in enumerate(zip(data.files, data.parts, strict=True)):
         kept = by_digest.get(int(digests[row])) or by_name.get(_name(data, file))
         if part == "unreadable" or kept is None:
             continue
         known, moved, parts[row] = known + 1, moved + (part in PARTS and part != kept), kept
+        found.add(int(digests[row]))  # an image may be there twice
     new = sum(part != "unreadable" for part in data.parts) - known
     total = counted(len(before.read_split().files), "image")
-    reporter.say(f"Of the {total} of {path}, {known} are among these and keep their parts; {new} are new.")
+    reporter.say(f"Of the {total} of {path}, {len(found)} are among these and keep their parts; {new} are new.")
     if moved:
         reporter.say(f"{counted(moved, 'image')} had another part in {path} than in these photographs, and keep it.")
     if not known:

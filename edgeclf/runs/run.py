@@ -36,6 +36,7 @@ AUGMENTED = "augmented.jpg"
 """File in a run folder with some augmented training images of the first step."""
 
 _BEGINNING = ("config.toml", "environment.json")
+_LOST = "Restore it from a copy of the run, or train again."
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -111,9 +112,14 @@ class Run:
         try:
             return json.loads(path.read_text("utf-8"))
         except FileNotFoundError:
-            raise RunError(f"{path}: missing; the training did not get that far.") from None
+            raise self._missing(path) from None
         except ValueError as error:
             raise RunError(f"{path}: cannot be read ({error}).") from None
+
+    def _missing(self, path: Path) -> RunError:
+        return RunError(
+            f"{path}: missing{f'. {_LOST}' if self.is_finished else '; the training did not get that far.'}"
+        )
 
     @property
     def is_finished(self) -> bool:
@@ -151,8 +157,10 @@ class Run:
         try:
             with path.open(encoding="utf-8", newline="") as file:
                 rows = [(row["file"], self._targets(row["label"], labels), row["part"]) for row in csv.DictReader(file)]
+        except FileNotFoundError:
+            raise self._missing(path) from None
         except (OSError, ValueError, KeyError) as error:
-            raise RunError(f"{path}: cannot be read ({error}).") from None
+            raise RunError(f"{path}: cannot be read ({error}). {_LOST}") from None
         if not rows or {row[2] for row in rows} - set(PARTS):
             raise RunError(f"{path}: cannot be read (empty, or with an unknown part).")
         files, targets, parts = zip(*rows, strict=True)
@@ -213,9 +221,9 @@ class Run:
             with np.load(path, allow_pickle=False) as content:
                 return {key: content[key] for key in content.files}
         except FileNotFoundError:
-            raise RunError(f"{path}: missing; the training did not get that far.") from None
+            raise self._missing(path) from None
         except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise RunError(f"{path}: cannot be read ({error}).") from None
+            raise RunError(f"{path}: cannot be read ({error}). {_LOST}") from None
 
     def remove_arrays(self, name: str) -> None:
         """Remove ``name.npz`` if it exists."""

@@ -54,6 +54,29 @@ def before(photos: Path, tmp_path: Path) -> Run:
     return run
 
 
+@pytest.mark.parametrize("name", ["split.csv", "labels.json", "digests.npz"])
+def test_a_damaged_run_says_which_file_to_restore(before: Run, photos: Path, tmp_path: Path, name: str) -> None:
+    file = before.path / name
+    file.write_bytes(b"\xff")
+    if name != "labels.json":
+        with pytest.raises(
+            RunError, match=f"{name}: cannot be read .*Restore it from a copy of the run, or train again"
+        ):
+            _grown(before, tmp_path / "damaged", photos)
+    file.unlink()
+    if name == "digests.npz":  # runs of version 0.1 have none
+        return
+    with pytest.raises(RunError, match=f"{name}: missing. Restore it from a copy of the run, or train again"):
+        _grown(before, tmp_path / "missing", photos)
+
+
+def test_an_image_that_is_there_twice_counts_once(before: Run, photos: Path, tmp_path: Path) -> None:
+    shutil.copy(photos / "cat" / "00.png", photos / "cat" / "copy.png")
+    shutil.copy(photos / "cat" / "01.png", photos / "cat" / "another.png")
+    _, said = _grown(before, tmp_path / "after", photos)
+    assert f"Of the 40 images of {before.path}, 40 are among these and keep their parts; 0 are new." in said
+
+
 def _grown(before: Run, out: Path, *sources: Path, **options: object) -> tuple[dict[str, str], list[str]]:
     """Return the part of each file, and the messages."""
     config = make_config({"test": 0.2, "from_run": before.path, **options})
