@@ -26,7 +26,9 @@ def test_only_what_is_ours_and_not_in_use_is_removed(tmp_path: Path) -> None:
     for name in files:
         (temporary / f"ansible-tmp-{name}").parent.mkdir(parents=True)
         (temporary / f"ansible-tmp-{name}").touch()
-    (temporary / "notes").mkdir()
+    for name in ("notes", "ansible-tmp-starting", "ansible-tmp-abandoned"):
+        (temporary / name).mkdir()
+    os.utime(temporary / "ansible-tmp-abandoned", (time.time() - 3600,) * 2)
     jobs.mkdir()
     for name in ("j81818181.1", "j92929292.2"):
         (jobs / name).touch()
@@ -45,7 +47,8 @@ def test_only_what_is_ours_and_not_in_use_is_removed(tmp_path: Path) -> None:
     while killed.exists():
         assert time.monotonic() < until, "it stays"
         subprocess.run([sys.executable, own, jobs, "j92929292"], check=True, env=environment)
-    assert {path.name for path in temporary.iterdir()} == {"ansible-tmp-others", "ansible-tmp-mine", "notes"}
+    left = {"ansible-tmp-others", "ansible-tmp-mine", "ansible-tmp-starting", "notes"}
+    assert {path.name for path in temporary.iterdir()} == left
     assert [path.name for path in jobs.iterdir()] == ["j92929292.2"]
 
 

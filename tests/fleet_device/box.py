@@ -130,8 +130,14 @@ class Box(Device):
         return self.written()
 
     def written(self) -> set[str]:
-        """Return the contents of its own folders, without the service's files and environments."""
-        command = ["find", *_OWN, "-mindepth", "1", "(", *_BESIDE, ")", "-prune", "-o", "-printf", "%p\n"]
+        """Return the contents of its own folders, without the service's files and environments.
+
+        An empty folder of Ansible, killed before it wrote to it, is removed by a later deployment (see ``fleet``'s
+        ``edgeclf_leftovers``): another Ansible might be about to use it.
+        """
+        started = ["-path", "root/.ansible/tmp/ansible-tmp-*", "-empty"]
+        command = ["find", *_OWN, "-mindepth", "1", "(", *_BESIDE, "-o", *started, ")", "-prune", "-o"]
+        command += ["-printf", "%p\n"]
         there = f"/proc/{self._init}/root"
         done = subprocess.run(command, cwd=there, capture_output=True, text=True, check=True)
         return set(done.stdout.splitlines())

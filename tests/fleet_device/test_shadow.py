@@ -112,6 +112,6 @@ def test_without_its_command_nothing_is_switched_and_the_next_one_ends_the_trial
 
 def test_what_cannot_be_compared_is_said(device: Device, models: dict[str, Path]) -> None:
     ended = device.deploy(models["two"], "--shadow", "10s", "--check")
-    assert "compare it with the present model for 10 s" in ended.text
+    assert "compare it with the current model for 10 s" in ended.text
     ended = device.deploy(models["two"], "--shadow", "10s", edgeclf_service_manager="none")
     assert "compares with the model of a service, and none runs here" in ended.text

@@ -15,11 +15,12 @@ __all__ = ["remove_leftovers"]
 
 _MODULES = "AnsiballZ_edgeclf_r"  # release and rollback
 _ENDS = 10.0  # seconds for a job to write its result
+_IDLE = 600.0  # age in seconds of an empty folder that Ansible, ours or another's, no longer fills
 _OURS = ("AnsiballZ_edgeclf_*.py", "AnsiballZ_async_wrapper.py", ".source.tflite", ".source.tar")
 
 
 def remove_leftovers(jobs: Path) -> None:
-    """Remove files of ended jobs, and Ansible's temporary folders with our files, except those in use.
+    """Remove files of ended jobs, and Ansible's temporary folders with our files or none, except those in use.
 
     The device must be locked for this deployment.
 
@@ -38,8 +39,16 @@ def remove_leftovers(jobs: Path) -> None:
             job.unlink(missing_ok=True)
     for folder in own.parent.glob("ansible-tmp-*") if own is not None else ():
         in_use = any(folder.name in word for word in words)
-        if not in_use and any(True for pattern in _OURS for _ in folder.glob(pattern)):
+        if not in_use and (_is_abandoned(folder) or any(True for pattern in _OURS for _ in folder.glob(pattern))):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_abandoned(folder: Path) -> bool:
+    """Return whether Ansible was killed between making a folder and writing to it."""
+    try:
+        return next(folder.iterdir(), None) is None and time.time() - folder.stat().st_mtime > _IDLE
+    except OSError:  # removed meanwhile
+        return False
 
 
 def _words_of_commands(jobs: Path) -> list[str]:
