@@ -96,9 +96,8 @@ def _report(judgement: Judgement, examples: ImageFeatures, photos: Path) -> Iter
     yield f"{counted(len(examples.files), 'image')} of {counted(len(judgement.classes), 'class', 'classes')}{near}."
     if judgement.count:
         low, high = wilson(judgement.right, judgement.count)
-        way = "one by one" if judgement.alone else f"in {judgement.folds} parts"
         share = f"{judgement.right / judgement.count:.1%} of {counted(judgement.count, 'image')} are right"
-        yield f"Left out in turn ({way}), {share} (95% interval {low:.1%} to {high:.1%})."
+        yield f"Left out in turn (in {judgement.folds} parts), {share} (95% interval {low:.1%} to {high:.1%})."
     width = max(len(each.label) for each in judgement.classes)
     for each in judgement.classes:
         yield f"  {each.label:<{width}}  {_share(each)}"

@@ -13,8 +13,7 @@ from edgeclf_runtime.learning.image_features import ImageFeatures
 
 __all__ = ["ClassJudgement", "Judgement", "Mistake", "folds_of", "judge", "wilson"]
 
-_ALONE = 60  # maximum number of groups that are left out one by one
-_FOLDS = 20  # number of folds for more groups, to limit the time
+_FOLDS = 20  # maximum number, to limit the time
 _Z = 1.959964  # quantile of the normal distribution for 95%
 
 Targets = npt.NDArray[np.int64]
@@ -57,13 +56,11 @@ class Judgement:
 
     Attributes:
         folds: number of parts into which the images were divided to be left out.
-        alone: whether each image, or group of near-duplicates, was left out by itself.
         classes: results of each class.
         mistakes: images with wrong answers, most confident first.
     """
 
     folds: int
-    alone: bool
     classes: tuple[ClassJudgement, ...]
     mistakes: tuple[Mistake, ...]
 
@@ -88,16 +85,20 @@ class Judgement:
 def folds_of(examples: ImageFeatures) -> Targets:
     """Return the fold of each image, int64 ``[images]``; near-duplicates share a fold.
 
+    A fold has an image of each class, if there are enough: an image left out alone would leave its class smaller than
+    the others, and would too often be taken for one of them. With three images of each of TrashNet's classes, 29% were
+    right when left out alone, 41% in folds, and 53% of the test images.
+
     It is -1 for the images of a class that has only near-duplicates of one image: without them, a head does not know
     the class.
     """
     numbers, first, group = np.unique(examples.groups, return_index=True, return_inverse=True)
-    fold, rng, targets = np.arange(len(numbers)), np.random.default_rng(0), examples.targets[first]
+    fold, rng, targets = np.zeros(len(numbers), np.int64), np.random.default_rng(0), examples.targets[first]
     for target in np.unique(targets):
         rows = rng.permutation(np.flatnonzero(targets == target))
         if len(rows) == 1:
             fold[rows] = -1
-        elif len(numbers) > _ALONE:
+        else:
             fold[rows] = np.arange(len(rows)) % _FOLDS
     return np.asarray(fold[group.reshape(-1)], np.int64)
 
@@ -123,8 +124,7 @@ def judge(examples: ImageFeatures, folds: Targets, logits: npt.NDArray[np.float6
         wrong += [int(row) for row in rows if judged and answers[row] != target]
     wrong.sort(key=lambda row: -scores[row])
     mistakes = (Mistake(row, labels[targets[row]], labels[answers[row]], float(scores[row])) for row in wrong)
-    count, groups = (len(np.unique(each[folds >= 0])) for each in (folds, examples.groups))
-    return Judgement(count, count == groups, tuple(classes), tuple(mistakes))
+    return Judgement(len(np.unique(folds[folds >= 0])), tuple(classes), tuple(mistakes))
 
 
 def wilson(right: int, count: int) -> tuple[float, float]:

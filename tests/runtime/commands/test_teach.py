@@ -58,7 +58,7 @@ def test_it_says_how_sure_it_is(model: Path, photos: Path, digits: Path) -> None
     status, text = _teach(model, photos)
     assert status == 0, text
     assert "11 images of 2 classes." in text
-    assert "Left out in turn (one by one), " in text
+    assert "Left out in turn (in 6 parts), " in text
     assert "95% interval" in text
     assert "zero/wrong.png: answered one (" in text
     assert "Ten more images of zero would help most." in text
