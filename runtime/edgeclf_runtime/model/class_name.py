@@ -6,11 +6,11 @@ import unicodedata
 from collections.abc import Iterable
 
 from edgeclf_runtime.errors import UsageError
-from edgeclf_runtime.prediction import UNKNOWN
 from edgeclf_runtime.system.plain_text import is_label
 
 __all__ = ["check_class_name", "is_part", "same_class"]
 
+_ANSWER = "unknown"  # ``prediction.UNKNOWN``, in a room above this one
 _LONGEST = 60  # characters; a folder's name can have 255 bytes
 _PARTS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
 
@@ -30,7 +30,7 @@ def check_class_name(name: str) -> str:
         raise UsageError(f"{name!r}: a class's name begins with neither . nor __ and does not end with a dot.")
     if is_part(name):
         raise UsageError(f"{name!r}: a folder of this name would be taken for a part of the data set.")
-    if name.casefold() == UNKNOWN:
+    if name.casefold() == _ANSWER:
         raise UsageError(f"{name!r}: this is the answer for uncertain images. Choose another name.")
     return name
 

@@ -13,6 +13,7 @@ import pytest
 
 from edgeclf_runtime.errors import SinkError, UsageError
 from edgeclf_runtime.pictures.images import find_images, read_image
+from edgeclf_runtime.prediction import UNKNOWN
 from edgeclf_runtime.web.album import Album
 from edgeclf_runtime.web.shutter import Shutter
 from tests.videos import write_video
@@ -52,7 +53,8 @@ def test_an_album_goes_on_with_what_is_there_and_overwrites_nothing(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "name", ["", " ", "a/b", "a\\b", "..", ".x", "__x", "x.", "x" * 61, "Train", "a\nb", "a:b", "CAT", "Unknown"]
+    "name",
+    ["", " ", "a/b", "a\\b", "..", ".x", "__x", "x.", "x" * 61, "Train", "a\nb", "a:b", "CAT", UNKNOWN, "Unknown"],
 )
 def test_what_is_no_class_is_refused(name: str, tmp_path: Path) -> None:
     album = Album(tmp_path, ["cat"])
