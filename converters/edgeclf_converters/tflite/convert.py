@@ -12,6 +12,7 @@ import numpy.typing as npt
 from edgeclf_converters.errors import ConversionError
 from edgeclf_converters.frameworks import quiet, tensorflow
 from edgeclf_converters.tflite.calibrate import quantize_ranged, with_ranges
+from edgeclf_converters.tflite.signature import with_signature
 from edgeclf_runtime.model.flatbuffer import Table, read_flat_model
 from edgeclf_runtime.pictures.preprocess import Pixels, Preprocessing
 
@@ -140,7 +141,10 @@ def _converter(model: Any, shape: tuple[int, ...]) -> Any:
     # times as long; the variables alone give the same file.
     variables = tf.Module()
     variables.used = concrete.variables
-    return tf.lite.TFLiteConverter.from_concrete_functions([concrete], variables)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], variables)
+    # Saving takes as long as all the rest, but without it, TensorFlow's calibrator crashes at a loop.
+    converter.experimental_lower_to_saved_model = bool(concrete.graph.as_graph_def().library.function)
+    return converter
 
 
 def _converted(converter: Any) -> bytes:
@@ -148,7 +152,7 @@ def _converted(converter: Any) -> bytes:
         # The converter warns about calibration statistics for every uint8 model, although they were given.
         warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected", UserWarning)
         try:
-            return bytes(converter.convert())
+            return with_signature(converter.convert())
         except (ValueError, RuntimeError, tensorflow().errors.OpError, _converter_error()) as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ConversionError(f"TensorFlow's converter refuses this network: {reason}") from error
