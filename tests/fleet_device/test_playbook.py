@@ -62,7 +62,7 @@ def test_the_role_deploys_and_does_nothing_the_second_time(
     printed = played("--diff")
     assert "box: nothing to do: serves two (" in printed
     assert "yard: nothing to do: holds two (" in printed
-    assert "changed=0" in printed
+    assert "changed=0" in printed, printed
     assert device.health()["process"] == process
 
 

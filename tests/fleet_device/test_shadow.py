@@ -114,4 +114,4 @@ def test_what_cannot_be_compared_is_said(device: Device, models: dict[str, Path]
     ended = device.deploy(models["two"], "--shadow", "10s", "--check")
     assert "compare it with the current model for 10 s" in ended.text
     ended = device.deploy(models["two"], "--shadow", "10s", edgeclf_service_manager="none")
-    assert "compares with the model of a service, and none runs here" in ended.text
+    assert "compares with the model of a service, but none is running" in ended.text
