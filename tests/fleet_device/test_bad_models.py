@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import re
-import timeit
 from pathlib import Path
 
-import numpy as np
-
-from edgeclf_runtime import Classifier
 from tests.fleet_device.box import Box
 from tests.fleet_device.speaking import speaking
 from tests.model_files import crashing, slow
 from tests.signing import key_pairs, sign_model
 
-
-def _least_milliseconds(path: Path) -> float:
-    """Return the shortest time that the model needs here for an image."""
-    with Classifier.load(path) as classifier:
-        image = np.zeros((64, 64, 3), np.uint8)
-        return min(timeit.repeat(lambda: classifier.classify(image), number=1, repeat=5)) * 1000
+ALLOWED_MS = 2  # an image of 512 pixels takes no machine that little, however idle it is
 
 
 def test_no_bad_model_is_ever_served(box: Box, models: dict[str, Path], model: Path, tmp_path: Path) -> None:
@@ -37,7 +28,6 @@ def test_no_bad_model_is_ever_served(box: Box, models: dict[str, Path], model: P
         "forged": sign_model(models["two"], other, tmp_path / "forged"),
         "cut": tmp_path / "cut",
     }
-    allowed = _least_milliseconds(bad["slow"]) / 2  # a busy machine makes it only slower
     bad["cut"].write_bytes(bad["lies"].read_bytes()[:-1000])
     reasons = {
         "crashes": "the model fails its check on the device: .*",
@@ -48,7 +38,7 @@ def test_no_bad_model_is_ever_served(box: Box, models: dict[str, Path], model: P
     }
     there, process = box.settled(), box.health()["process"]
     for name, reason in reasons.items():
-        ended = box.deploy(bad[name], "--latency-ms", f"{allowed:g}")
+        ended = box.deploy(bad[name], "--latency-ms", ALLOWED_MS)
         print(f"\n{name}: {ended.text}")
         assert ended.status != 0
         assert len(ended.text.splitlines()) == 1, ended.text
