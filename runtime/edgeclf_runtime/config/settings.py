@@ -190,13 +190,18 @@ def settings(
     if zoned:
         cameras, zones = cameras_and_zones(content, given, model or Path(), labels, reading)
         parts.update(cameras=cameras, zones=zones)
-        if (sinks := parts.get("sinks")) is not None:
-            reading.wrong += [f"sinks.{key}: not yet with [[zone]]" for key in NOT_WITH_ZONES if getattr(sinks, key)]
+        sinks = {**_table(content, "sinks"), **{k: v for k, v in given.get("sinks", {}).items() if v is not None}}
+        reading.wrong += [f"sinks.{key}: not yet with [[zone]]" for key in NOT_WITH_ZONES if sinks.get(key)]
     if reading.wrong:
         raise UsageError(f"{where}: {'; '.join(reading.wrong)}." if where else f"{'; '.join(reading.wrong)}.")
     for notice in dict.fromkeys(reading.renamed):
         _log.warning("%s%s: rename it.", f"{where}: " if where else "", notice)
     return RunSettings(str(source), reload, **parts, **above)
+
+
+def _table(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    table = content.get(name)
+    return table if isinstance(table, Mapping) else {}
 
 
 def _update_mistakes(given: Mapping[str, Any]) -> list[str]:

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 from edgeclf_runtime.config.tables import Reading
-from edgeclf_runtime.config.zones import CameraKeys, CameraSettings, ZoneKeys, ZoneSettings, duplicates
-from edgeclf_runtime.decision.decision import UNKNOWN, DecisionRule
+from edgeclf_runtime.config.zone_checks import Labels, check_models, check_names, check_pins, check_sources
+from edgeclf_runtime.config.zones import CameraKeys, CameraSettings, ZoneKeys, ZoneSettings
+from edgeclf_runtime.decision.decision import DecisionRule
 from edgeclf_runtime.decision.gate import GateRule
-from edgeclf_runtime.errors import EdgeclfError
-from edgeclf_runtime.prediction import NOTHING
 from edgeclf_runtime.renamed import meant
-from edgeclf_runtime.sinks.gpio import output_of
 from edgeclf_runtime.sources.source import SourceOptions
 
 __all__ = ["cameras_and_zones", "has_zones"]
 
-_RULES = ("decision", "gate")
-Labels = Callable[[Path], "tuple[str, ...]"]
+_RULES: dict[str, type[Any]] = {"decision": DecisionRule, "gate": GateRule}
+_KEYS = {item.name for item in fields(ZoneKeys)} | {*_RULES}
+_HOMES = {
+    **{item.name: "[[camera]]" for item in fields(SourceOptions)},
+    **{item.name: f"[zone.{name}]" for name, kind in _RULES.items() for item in fields(kind)},
+    "source": "[[camera]]",
+}
+"""Where keys belong that are easily written into ``[[zone]]`` instead."""
 
 
 def has_zones(content: Mapping[str, Any]) -> bool:
@@ -46,16 +51,24 @@ def cameras_and_zones(
         labels: reads the labels of a model file; raises EdgeclfError if it cannot be used. None does not check them.
         reading: collects the mistakes.
     """
+    before = len(reading.wrong)
     cameras = _cameras(content, given, reading)
     zones = _zones(content, given, [camera.name for camera in cameras], reading)
-    reading.wrong += [f"camera {name}: named twice" for name in duplicates([camera.name for camera in cameras])]
-    reading.wrong += [f"zone {name}: named twice" for name in duplicates([zone.name for zone in zones])]
-    if not zones and not reading.wrong:
+    check_names("camera", _names(content.get("camera")), reading)
+    check_names("zone", _names(content.get("zone")), reading)
+    check_sources(cameras, {zone.camera for zone in zones}, reading)
+    if not zones and len(reading.wrong) == before:
         reading.wrong.append("expected at least one [[camera]] or [[zone]]")
-    _check_pins(zones, content, reading)
+    check_pins(zones, content, reading)
     if labels is not None:
-        _check_models(zones, content, model, labels, reading)
+        check_models(zones, content, model, labels, reading)
     return tuple(cameras), tuple(zones)
+
+
+def _names(tables: Any) -> list[str]:
+    """Return the names of all tables, also of those with mistakes."""
+    listed = tables if isinstance(tables, list) else []
+    return [name for table in listed if isinstance(table, Mapping) and (name := _name(table))]
 
 
 def _tables(content: Mapping[str, Any], key: str, reading: Reading) -> list[Mapping[str, Any]]:
@@ -68,7 +81,7 @@ def _tables(content: Mapping[str, Any], key: str, reading: Reading) -> list[Mapp
 
 def _called(table: Mapping[str, Any], key: str, number: int) -> str:
     name = table.get("name")
-    return f"{key} {name}" if isinstance(name, str) and name else f"{key} {number}"
+    return f"{key} {name}" if isinstance(name, str) and name and name.isprintable() else f"{key} {number}"
 
 
 def _cameras(
@@ -76,6 +89,9 @@ def _cameras(
 ) -> list[CameraSettings]:
     if not isinstance(content.get("camera", {}), list):
         table = content.get("camera", {})
+        if not isinstance(table, Mapping):
+            reading.wrong.append("camera: expected tables, [[camera]]")
+            return []
         source = given.get("", {}).get("source") or content.get("source", "0")
         options = reading.part(table, SourceOptions, "camera", given.get("camera"))
         return [] if options is None else [CameraSettings("camera", str(source), options)]
@@ -95,22 +111,33 @@ def _cameras(
 def _zones(
     content: Mapping[str, Any], given: Mapping[str, Mapping[str, Any]], cameras: Sequence[str], reading: Reading
 ) -> list[ZoneSettings]:
-    named = [*cameras, *(_name(table) for table in content.get("camera", ()) if isinstance(table, Mapping))]
+    is_list = isinstance(content.get("camera"), list)
+    named = _names(content["camera"]) if is_list else ["camera"]
     tables = _tables(content, "zone", reading) if "zone" in content else [{"name": n, "camera": n} for n in cameras]
+    general = {name: _general(content, given, name, reading) for name in _RULES}
     zones = []
     for number, table in enumerate(tables, 1):
         called = _called(table, "zone", number)
-        keys = reading.part(table, ZoneKeys, called, table="-", others=_RULES)
-        decision = _rule(content, given, table, "decision", DecisionRule, called, reading)
-        gate = _rule(content, given, table, "gate", GateRule, called, reading)
-        camera = _name(table, "camera") or (cameras[0] if len(cameras) == 1 else "")
-        if camera not in named:
-            near = meant(camera, cameras, {})
-            which = f"{camera!r} is no [[camera]]" if camera else f"expected one of {', '.join(cameras)}"
+        elsewhere = [key for key in table if key not in _KEYS and key in _HOMES]
+        reading.wrong += [f"{called}.{key}: belongs in {_HOMES[key]}" for key in elsewhere]
+        keys = reading.part(table, ZoneKeys, called, table="-", others=(*_RULES, *elsewhere))
+        rules = {name: _rule(general[name], given, table, name, called, reading) for name in _RULES}
+        camera = _name(table, "camera") or (named[0] if len(named) == 1 else "")
+        if camera not in named and (camera or (len(named) > 1 and "camera" not in table)):
+            near = meant(camera, named, {})
+            which = f"{camera!r} is no [[camera]]" if camera else f"expected one of {', '.join(named)}"
             reading.wrong.append(f"{called}.camera: {which}{f', did you mean {near}?' if near and camera else ''}")
-        elif keys is not None and decision is not None and gate is not None:
-            zones.append(ZoneSettings.made(keys, camera, decision, gate))
+        elif is_list and not content["camera"]:
+            reading.wrong.append(f"{called}.camera: expected at least one [[camera]]")
+        keys, name = (_checkable(table), called.partition(" ")[2]) if keys is None else (keys, keys.name)
+        zones.append(replace(ZoneSettings.made(keys, camera, rules["decision"], rules["gate"]), name=name))
     return zones
+
+
+def _checkable(table: Mapping[str, Any]) -> ZoneKeys:
+    """Return what can be checked of a zone with mistakes: whether its model has the labels it names."""
+    own = {key: table[key] for key in ("model", "on", "after") if key in table}
+    return Reading().part({"name": "x", "gpio": [], **own}, ZoneKeys, "") or ZoneKeys("x")
 
 
 def _name(table: Mapping[str, Any], key: str = "name") -> str:
@@ -118,81 +145,37 @@ def _name(table: Mapping[str, Any], key: str = "name") -> str:
     return name if isinstance(name, str) else ""
 
 
+def _general(
+    content: Mapping[str, Any], given: Mapping[str, Mapping[str, Any]], name: str, reading: Reading
+) -> Mapping[str, Any] | None:
+    """Return the table of this name for all zones; None if it or the command line has mistakes, noted here once."""
+    table, before = content.get(name, {}), len(reading.wrong)
+    if not isinstance(table, Mapping):
+        reading.wrong.append(f"{name}: expected a table, [{name}]")
+        return None
+    options = dict(given.get(name, {}))
+    if name == "gate" and ("region" in table or options.pop("region", None)):
+        reading.wrong.append("region belongs to [[zone]], not to [gate] or --region")
+    others = ("region",) if name == "gate" else ()
+    reading.part(table, _RULES[name], name, options, others=others)
+    return table if len(reading.wrong) == before else None
+
+
 def _rule(
-    content: Mapping[str, Any],
+    general: Mapping[str, Any] | None,
     given: Mapping[str, Mapping[str, Any]],
     zone: Mapping[str, Any],
     name: str,
-    kind: type[Any],
     called: str,
     reading: Reading,
 ) -> Any:
     """Return a zone's rule; values that it does not set come from the table for all zones."""
-    general, own = content.get(name, {}), zone.get(name, {})
-    if not isinstance(own, Mapping) or not isinstance(general, Mapping):
+    own = zone.get(name, {})
+    if not isinstance(own, Mapping):
         reading.wrong.append(f"{called}.{name}: expected a table, [zone.{name}]")
-        return None
-    if name == "gate" and ("region" in own or "region" in general or given.get("gate", {}).get("region")):
-        reading.wrong.append(f"{called}: region belongs to [[zone]], not to [gate] or --region")
-        return None
-    return reading.part({**general, **own}, kind, f"{called}.{name}", given.get(name), name)
-
-
-def _check_pins(zones: Sequence[ZoneSettings], content: Mapping[str, Any], reading: Reading) -> None:
-    """Note pins that several zones would switch."""
-    sinks = content.get("sinks")
-    general = sinks.get("gpio", ()) if isinstance(sinks, Mapping) else ()
-    owners: dict[str, str] = {}
-    for zone in zones:
-        for pin in dict(_outputs(general if zone.gpio is None else zone.gpio)):
-            if (owner := owners.setdefault(pin, zone.name)) != zone.name:
-                reading.wrong.append(f"zone {zone.name}.gpio: pin {pin} is already of zone {owner}")
-
-
-def _outputs(texts: object) -> list[tuple[str, str]]:
-    """Return pin and label of each ``PIN=LABEL``; invalid values are reported elsewhere."""
-    listed = texts if isinstance(texts, (list, tuple)) else ()
-    return [output_of(text) for text in listed if isinstance(text, str) and output_of(text)[0]]
-
-
-def _check_models(
-    zones: Sequence[ZoneSettings], content: Mapping[str, Any], model: Path, labels: Labels, reading: Reading
-) -> None:
-    known: dict[Path, tuple[str, ...]] = {}
-    for path in dict.fromkeys(zone.model or model for zone in zones):
-        try:
-            known[path] = tuple(label for label in labels(path) if label != NOTHING)
-        except EdgeclfError as error:
-            users = ", ".join(zone.name for zone in zones if (zone.model or model) == path)
-            reading.wrong.append(f"zone {users}: {str(error).rstrip('.')}")
-    for zone in zones:
-        if (answers := known.get(zone.model or model)) is not None:
-            of_pins = [label for _, label in _outputs(zone.gpio)]
-            for key, named in (("on", zone.on), ("after", zone.after), ("gpio", of_pins)):
-                _check_labels(named or (), answers, (UNKNOWN,), f"zone {zone.name}.{key}", "its model", reading)
-    sinks = content.get("sinks", {})
-    if len(known) < len({zone.model or model for zone in zones}) or not isinstance(sinks, Mapping):
-        return
-    all_answers = tuple(dict.fromkeys(label for answers in known.values() for label in answers))
-    for key, others in (
-        ("on", (UNKNOWN,)),
-        ("after", (UNKNOWN,)),
-        ("gpio", (UNKNOWN,)),
-        ("snapshot_labels", (UNKNOWN, NOTHING, "*")),
-    ):
-        named = sinks.get(key, ())
-        if key == "gpio":
-            named = [label for _, label in _outputs(named)]
-        if isinstance(named, list):
-            _check_labels(named, all_answers, others, f"sinks.{key}", "no zone's model", reading)
-
-
-def _check_labels(
-    named: Sequence[Any], answers: Sequence[str], others: Sequence[str], key: str, whose: str, reading: Reading
-) -> None:
-    for label in named:
-        if label not in (*answers, *others):
-            near = meant(label, answers, {}) if isinstance(label, str) else ""
-            which = f", did you mean {near!r}?" if near else f"; labels: {', '.join(answers[:10])}"
-            has = "has" if whose.startswith("no ") else "has no"
-            reading.wrong.append(f"{key}: {whose} {has} {'a ' * whose.startswith('no ')}label {label!r}{which}")
+        return _RULES[name]()
+    if name == "gate" and "region" in own:
+        reading.wrong.append(f"{called}.gate.region: belongs in [[zone]]")
+        own = {key: value for key, value in own.items() if key != "region"}
+    options = {} if general is None else given.get(name)
+    return reading.part({**(general or {}), **own}, _RULES[name], f"{called}.{name}", options, name) or _RULES[name]()

@@ -10,6 +10,7 @@ from edgeclf_runtime.classifier import Classifier
 from edgeclf_runtime.config.settings import RunSettings, SinkSettings
 from edgeclf_runtime.config.zones import ZoneSettings
 from edgeclf_runtime.decision.control import ZoneControl
+from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.model.identity import ModelIdentity
 from edgeclf_runtime.pipeline.sinks import check_labels, check_sinks, open_sinks
 from edgeclf_runtime.sinks import Sink
@@ -24,11 +25,22 @@ def check_zone_sinks(chosen: RunSettings) -> None:
     """Check the settings of all sinks, without opening anything.
 
     Raises:
-        SinkError: something is wrong.
+        SinkError: something is wrong; the message names all mistakes, each once, with the zones that have it.
     """
-    check_sinks(_shared(chosen.sinks))
-    for zone in chosen.zones:
-        check_sinks(own_sinks(chosen.sinks, zone))
+    wrong: dict[str, list[str]] = {}
+    checked = {"": _shared(chosen.sinks), **{zone.name: own_sinks(chosen.sinks, zone) for zone in chosen.zones}}
+    for name, sinks in checked.items():
+        try:
+            check_sinks(sinks)
+        except SinkError as error:
+            wrong.setdefault(str(error).rstrip("."), []).append(name)
+    if wrong:
+        raise SinkError(f"{'; '.join(_whose(names, len(chosen.zones)) + text for text, names in wrong.items())}.")
+
+
+def _whose(names: list[str], zones: int) -> str:
+    """Return the beginning of a message about these zones; empty if it is about all of them."""
+    return "" if "" in names or len(names) == zones else f"zone {', '.join(names)}: "
 
 
 def suit_zones(chosen: RunSettings, zones: Iterable[ZoneSettings], labels: tuple[str, ...]) -> None:

@@ -15,7 +15,7 @@ from edgeclf_runtime.sinks.key_pair import load_key_pair, tls_reason
 from edgeclf_runtime.sinks.sink import NO_ZONE, ZoneName
 from edgeclf_runtime.system.packages import check_version
 
-__all__ = ["SERVICE_VARIABLE", "MqttOptions", "default_device", "paho"]
+__all__ = ["SERVICE_VARIABLE", "MqttOptions", "default_device", "paho", "topic_part"]
 
 SERVICE_VARIABLE = "EDGECLF_SERVICE"
 """Environment variable with the name of the service that runs this process."""
@@ -80,17 +80,17 @@ class MqttOptions:
     @property
     def topics(self) -> str:
         """Common prefix of all topics."""
-        return "/".join(["edgeclf", self.device, *map(_ascii, filter(None, self.zone))])
+        return "/".join(["edgeclf", self.device, *map(topic_part, filter(None, self.zone))])
 
     @property
     def entity(self) -> str:
         """Prefix of the unique ids of the entities, and id of this connection."""
-        return f"{self.device}-{_ascii(self.zone.zone)}" if self.zone.zone else self.device
+        return f"{self.device}-{topic_part(self.zone.zone)}" if self.zone.zone else self.device
 
     @property
     def group(self) -> str:
         """Id of the device in Home Assistant: with zones, one for each camera."""
-        return f"{self.device}-{_ascii(self.zone.camera)}" if self.zone.camera else self.device
+        return f"{self.device}-{topic_part(self.zone.camera)}" if self.zone.camera else self.device
 
     @property
     def encrypted(self) -> bool:
@@ -112,7 +112,7 @@ class MqttOptions:
         return context
 
 
-def _ascii(name: str) -> str:
+def topic_part(name: str) -> str:
     """Return a name of letters, digits, - and _ converted to ASCII, such as ``hxf6f`` for ``höf``."""
     return "".join(sign if sign.isascii() else f"x{ord(sign):x}" for sign in name)
 
