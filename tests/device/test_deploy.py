@@ -30,9 +30,8 @@ class Pi(Device):
     def __init__(self, folder: Path, machine: Booted, key: Path) -> None:
         self.folder, self.port, self._machine, self._key = folder, machine.port, machine, key
         self.known = folder / "known_hosts"
-        found = subprocess.run(
-            ["ssh-keyscan", "-p", str(self.port), "127.0.0.1"], capture_output=True, text=True, check=True
-        )
+        scan = ["ssh-keyscan", "-T", str(MANY), "-p", str(self.port), "127.0.0.1"]
+        found = subprocess.run(scan, capture_output=True, text=True, check=True)
         self.known.write_text(found.stdout, "utf-8")
 
     def variables(self) -> dict[str, Any]:
