@@ -87,7 +87,7 @@ def test_systemd_serves_what_is_deployed(pi: Pi, wheel: Path, tmp_path: Path) ->
     config.write_text(CONFIG.replace("answers.jsonl", "/dev/null/answers.jsonl"), "utf-8")
     ended = pi.deploy(models["one"], "--config", config, "--offline", offline)
     assert ended.status == 1
-    assert ended.text.endswith(") is back and answers."), ended.printed
+    assert ended.text.endswith(") is in use again and answers."), ended.printed
     assert pi.answer() == "two"
 
     ended = pi.fleet("rollback")
