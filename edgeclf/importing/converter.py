@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,7 @@ class OnnxConverter:
         if not self._python.is_file():
             raise ConfigError(
                 f"{environment}: has no onnx2tf, which converts ONNX files. Install it with: "
-                f"python3.12 -m venv {environment} && {self._python} -m pip install {ONNX2TF}"
+                f"python3.12 -m venv {quote(str(environment))} && {quote(str(self._python))} -m pip install {ONNX2TF}"
             )
         self._model, self._folder = model, folder
 

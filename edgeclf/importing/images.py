@@ -17,8 +17,9 @@ from edgeclf_runtime.model.golden import small
 from edgeclf_runtime.pictures.images import find_images, read_image
 from edgeclf_runtime.pictures.preprocess import Pixels, Preprocessing, resize
 from edgeclf_runtime.system.native_lines import without_codec_lines
+from edgeclf_runtime.system.plain_text import counted
 
-__all__ = ["ImportImages", "read_images"]
+__all__ = ["ImportImages", "found_images", "read_images"]
 
 _CALIBRATION, _JUDGED = 200, 300
 _FEWEST = 20
@@ -47,16 +48,29 @@ class ImportImages:
     golden: tuple[Pixels, ...]
 
 
+def found_images(folder: Path) -> list[Path]:
+    """Return the paths of the images in a folder, sorted.
+
+    Raises:
+        DataError: there are fewer than 20, or it cannot be read.
+    """
+    try:
+        found = sorted(find_images(folder))
+    except ImageError as error:
+        raise DataError(str(error)) from None
+    if len(found) < _FEWEST:
+        raise DataError(f"{folder}: has {counted(len(found), 'image')}; give at least {_FEWEST}, better a few hundred.")
+    return found
+
+
 def read_images(folder: Path, rule: Preprocessing, labels: Sequence[str], reporter: Reporter) -> ImportImages:
     """Read up to 200 images for calibration and up to 300 others, chosen with a fixed seed.
 
     Raises:
         DataError: there are fewer than 20 images, or one cannot be read.
     """
+    found = found_images(folder)
     try:
-        found = sorted(find_images(folder))
-        if len(found) < _FEWEST:
-            raise DataError(f"{folder}: has {len(found)} images; give at least {_FEWEST}, better a few hundred.")
         order = np.random.default_rng(0).permutation(len(found))
         count = min(_CALIBRATION, len(found) // 2)
         chosen = [found[row] for row in order[: count + _JUDGED]]

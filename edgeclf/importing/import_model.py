@@ -17,7 +17,7 @@ from edgeclf.exporting.page import write_parity
 from edgeclf.framework_errors import start_tensorflow
 from edgeclf.importing.converter import OnnxConverter
 from edgeclf.importing.file_measures import FileMeasures
-from edgeclf.importing.images import ImportImages, read_images
+from edgeclf.importing.images import ImportImages, found_images, read_images
 from edgeclf.metrics.calibration import suggest_threshold
 from edgeclf.model.network import with_softmax
 from edgeclf.progress import Reporter
@@ -45,12 +45,19 @@ class InputRule:
         mean, std: for pixels in 0..255, one value or one per channel; the input is ``(pixel - mean) / std``.
         crop: share of the largest centre crop to keep; None for the whole image, stretched.
         size: height and width if the file leaves them open, else None.
+
+    Raises:
+        ModelError: invalid value.
     """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
     crop: float | None = None
     size: int | None = None
+
+    def __post_init__(self) -> None:
+        side = 1 if self.size is None else self.size
+        self.preprocessing(side, side)  # refuses invalid values before anything is read
 
     def preprocessing(self, height: int, width: int) -> Preprocessing:
         """Return the preprocessing for an input of this size."""
@@ -107,6 +114,7 @@ def import_onnx(
         ConversionError: the network cannot be quantized.
     """
     check_target(path)
+    found_images(images)
     with work_folder(path, "import") as folder:
         converter = OnnxConverter(model, environment, folder)
         with reporter.bar("Reading the network", 0):

@@ -39,6 +39,11 @@ def test_without_an_environment_the_commands_that_make_it_are_said(onnx: Path, t
         OnnxConverter(onnx, tmp_path / "none", tmp_path)
 
 
+def test_the_commands_work_for_a_path_with_a_space(onnx: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=f"-m venv '{tmp_path}/a b' && '{tmp_path}/a b/bin/python' -m pip"):
+        OnnxConverter(onnx, tmp_path / "a b", tmp_path)
+
+
 def test_the_default_environment_is_in_the_users_data_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     assert default_environment() == tmp_path / "edgeclf" / "onnx2tf"

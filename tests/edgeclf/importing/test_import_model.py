@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,11 +12,11 @@ import pytest
 from edgeclf import Quiet
 from edgeclf.errors import DataError
 from edgeclf.importing.images import ImportImages, read_images
-from edgeclf.importing.import_model import InputRule, check_agreement, with_scores, write_int8
+from edgeclf.importing.import_model import InputRule, check_agreement, import_onnx, with_scores, write_int8
 from edgeclf_converters.frameworks import keras
 from edgeclf_converters.graph.float_network import float_network
 from edgeclf_converters.parity.scores import network_scores
-from edgeclf_runtime import Classifier
+from edgeclf_runtime import Classifier, ModelError
 from edgeclf_runtime.model.card import ModelCard
 from edgeclf_runtime.model.rewrite import network_of
 from edgeclf_runtime.verification import verify
@@ -81,3 +82,25 @@ def test_one_mean_is_that_of_all_channels() -> None:
     rule = InputRule((127.0,), (1.0, 2.0, 3.0), crop=0.875).preprocessing(4, 6)
     assert (rule.mean, rule.std) == ((127.0,) * 3, (1.0, 2.0, 3.0))
     assert (rule.height, rule.width, rule.resize, rule.crop) == (4, 6, "crop", 0.875)
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ({"std": (0.0,)}, "std above 0"),
+        ({"mean": (float("nan"),)}, "finite numbers"),
+        ({"size": 0}, "Input size 0x0"),
+        ({"size": -3}, "Input size -3x-3"),
+    ],
+)
+def test_an_invalid_rule_is_refused_before_anything_is_read(rule: dict[str, Any], message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        InputRule(**{"mean": (127.0,), "std": (128.0,), **rule})
+
+
+def test_images_are_looked_for_before_a_converter_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "network.onnx").write_bytes(b"\x08\x07")
+    rule, none = InputRule((127.0,), (128.0,)), tmp_path / "none"
+    with pytest.raises(DataError, match="none"):
+        import_onnx(tmp_path / "network.onnx", tmp_path / "m.tflite", ["a"], rule, none, tmp_path / "env", Quiet())
+    assert [file.name for file in tmp_path.iterdir()] == ["network.onnx"]
