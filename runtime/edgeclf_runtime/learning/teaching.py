@@ -241,7 +241,7 @@ def _card(base: Base, examples: ImageFeatures, labels: Sequence[str], name: str,
     taught = {
         **{key: value for key, value in base.card.provenance.items() if key in ("backbone", "weights")},
         "taught from": f"{base.card.name}, SHA-256 {hashlib.sha256(base.content).hexdigest()}",
-        "images": ", ".join(f"{label} {count}" for label, count in zip(labels, counts)),
+        "images": ", ".join(f"{label} {count}" for label, count in zip(labels, counts) if count),
         "edgeclf-runtime": version("edgeclf-runtime"),
     }
     card = replace(base.card.with_labels(tuple(labels)), name=name, threshold=None, reject=REJECT, provenance=taught)

@@ -49,8 +49,9 @@ def test_a_class_unlike_the_others_takes_nothing_from_them(
     with Classifier.load(new) as classifier, Classifier.load(model) as before:
         assert all(classifier.classify(file).label == "strange" for file in find_images(tmp_path / "photos"))
         pairs = [(classifier.classify(file).label, before.classify(file).label) for file in find_images(digits)]
-        familiarity = classifier.familiarity
+        familiarity, images = classifier.familiarity, classifier.card.provenance["images"]
     assert np.mean([now == then for now, then in pairs]) > 0.9
+    assert images == "strange 4"  # of the others none are taught now
     assert familiarity is not None
     lengths = {label: familiarity.lengths[familiarity.classes.index(label)] for label in (0, 3)}
     assert lengths[3] > 1.3 * lengths[0]  # so that it can be added to again
