@@ -53,14 +53,16 @@ def split_label_sets(data: Dataset, validation: float, test: float, seed: int) -
 
 def _check(data: Dataset, presence: npt.NDArray[np.bool_]) -> None:
     """Check that each label is on some images and not on others."""
-    for label, count in zip(data.labels, presence.sum(axis=0).tolist(), strict=True):
-        for number, having in ((count, "with"), (len(presence) - count, "without")):
-            if number < _FEWEST:
-                images = counted(number, "readable image")
-                raise DataError(
-                    f"{data.root}: there are {images} {having} label {label!r}; at least {_FEWEST} are needed. Add "
-                    "images or remove the label."
-                )
+    few = [
+        f"label {label!r} is {where} {counted(number, 'readable image')}"
+        for label, count in zip(data.labels, presence.sum(axis=0).tolist(), strict=True)
+        for number, where in ((count, "on"), (len(presence) - count, "missing from"))
+        if number < _FEWEST
+    ]
+    if few:
+        raise DataError(
+            f"{data.root}: {'; '.join(few)}; at least {_FEWEST} are needed. Add images or remove the label."
+        )
 
 
 class _Division:

@@ -147,10 +147,16 @@ def test_labels_that_cannot_be_split_are_refused() -> None:
     rare, common = data.presence.copy(), data.presence.copy()
     rare[4:, 4], common[:, 0] = False, True
     rare[:4, 4] = True
-    with pytest.raises(DataError, match="there are 4 readable images with label 'e'; at least 5 are needed"):
+    with pytest.raises(DataError, match="label 'e' is on 4 readable images; at least 5 are needed"):
         split(with_presence(data, rare), 0.2, 0.0, 0)
-    with pytest.raises(DataError, match="there are 0 readable images without label 'a'"):
+    with pytest.raises(DataError, match="label 'a' is missing from 0 readable images; at least 5"):
         split(with_presence(data, common), 0.2, 0.0, 0)
+    rare[1:, 2:4] = False
+    rare[0, 2:4] = True
+    with pytest.raises(
+        DataError, match="'c' is on 1 readable image; label 'd' is on 1 readable image; label 'e' is on 4"
+    ):
+        split(with_presence(data, rare), 0.2, 0.0, 0)
     together = _data(60, 0, [0 if row else -1 for row in data.presence[:, 4].tolist()])
     with pytest.raises(DataError, match="nearly all images with label 'e' belong together"):
         split(together, 0.2, 0.0, 0)
