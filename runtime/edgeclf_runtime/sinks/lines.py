@@ -39,6 +39,8 @@ class LineKeys(SinkKeys):
             yield 'jsonl_every "frame" or "change"'
         if self.rotate_bytes < 1000 or self.rotate_keep < 0:
             yield "rotate_bytes at least 1000, rotate_keep at least 0"
+        if self.jsonl and self.csv and os.path.abspath(self.jsonl) == os.path.abspath(self.csv):
+            yield f"jsonl and csv two files, got {self.csv!r} for both"
 
     def open(self, run: Opening) -> Iterator[Sink]:
         if self.jsonl:

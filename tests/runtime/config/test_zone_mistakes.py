@@ -127,3 +127,10 @@ def test_mistakes_of_all_zones_sinks_are_named_at_once() -> None:
         check_zone_sinks(_read(f'{TWO}[sinks]\nwebhook = "ftp://x"\n'))
     assert str(caught.value).count("Webhook") == 1
     assert "zone" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("jsonl", "csv"), [("seen", "seen"), ("seen", "./seen"), ("-", "-")])
+def test_json_lines_and_csv_are_not_mixed_in_one_file(jsonl: str, csv: str) -> None:
+    sinks = f'[sinks]\njsonl = "{jsonl}"\ncsv = "{csv}"\n'
+    for text in (sinks, CAMERA + sinks):
+        assert "jsonl and csv two files" in _mistakes(text)
