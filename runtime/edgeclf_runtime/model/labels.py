@@ -96,4 +96,8 @@ def labels_beside(path: Path) -> tuple[str, ...]:
     for name in names:
         if (path.parent / name).is_file():
             return given_labels(path.parent / name)
-    raise LabelsError(f"{path}: no labels in it or next to it as {' or '.join(names)}; give them with --labels FILE.")
+    others = " or ".join(names)
+    raise LabelsError(
+        f"{path}: no labels in it or next to it as {others}; write them to {path.with_name(names[0])}, one per "
+        "line, or give them with --labels FILE, if the command has it."
+    )

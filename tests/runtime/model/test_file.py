@@ -10,7 +10,7 @@ import pytest
 from edgeclf_runtime import Classifier, LabelsError, ModelError
 from edgeclf_runtime.model.file import read_model
 from edgeclf_runtime.model.flatbuffer import read_flat_model
-from edgeclf_runtime.model.labels import parse_labels
+from edgeclf_runtime.model.labels import labels_beside, parse_labels
 from edgeclf_runtime.verification import verify
 from tests.model_files import bare
 
@@ -98,6 +98,14 @@ def test_a_number_stays_with_its_label_where_labels_would_be_equal_without(
     lines: tuple[str, ...], labels: tuple[str, ...] | None
 ) -> None:
     assert parse_labels("\n".join(lines).encode(), "labels.txt") == (labels or lines)
+
+
+def test_missing_labels_can_be_written_beside_the_file(tmp_path: Path) -> None:
+    """`promote` and `deploy` have no --labels."""
+    with pytest.raises(LabelsError, match=f"write them to {tmp_path}/net.txt, one per line"):
+        labels_beside(tmp_path / "net.tflite")
+    (tmp_path / "net.txt").write_text("a\nb\n")
+    assert labels_beside(tmp_path / "net.tflite") == ("a", "b")
 
 
 def test_a_file_without_our_archive_is_completed_by_labels_beside_it(model: Path, tmp_path: Path) -> None:
