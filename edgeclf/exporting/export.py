@@ -40,7 +40,7 @@ from edgeclf.runs.run import Run
 from edgeclf.training.class_weights import balanced_rows
 from edgeclf_converters.distribution import Distribution
 from edgeclf_converters.errors import ConversionError
-from edgeclf_converters.export import Conversion, convert_int8, export
+from edgeclf_converters.export import Conversion, check_target, convert_int8, export
 from edgeclf_runtime.errors import ImageError
 from edgeclf_runtime.model.card import ModelCard
 from edgeclf_runtime.model.golden import small
@@ -179,6 +179,7 @@ def export_pretrained(
         ConfigError, WeightsError, ConversionError: the network or its weights cannot be used or converted.
         DataError: the folder has no photographs.
     """
+    check_target(path)
     start_tensorflow(reporter)
     network = backbone(name)
     model = pretrained_classifier(network, weights)
