@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from edgeclf.commands.options import cache_option, interruptible
+from edgeclf.commands.options import cache_option
 from edgeclf.renamed import FLAG_VALUES, FLAGS
+from edgeclf_runtime.commands.interrupted import interruptible
 from edgeclf_runtime.commands.options import Command
 
 __all__ = ["compare"]

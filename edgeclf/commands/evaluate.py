@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgeclf.commands.options import interruptible, verbose_option
+from edgeclf.commands.options import verbose_option
+from edgeclf_runtime.commands.interrupted import interruptible
 from edgeclf_runtime.commands.options import Opener, model_options, say_if_nothing_is_refused
 
 if TYPE_CHECKING:

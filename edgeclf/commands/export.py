@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgeclf.commands.options import cache_option, config_option, distribute_option, interruptible, verbose_option
+from edgeclf.commands.options import cache_option, config_option, distribute_option, verbose_option
+from edgeclf_runtime.commands.interrupted import interruptible
 from edgeclf_runtime.system.plain_text import counted
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from edgeclf.commands.options import interruptible, verbose_option
+from edgeclf.commands.options import verbose_option
+from edgeclf_runtime.commands.interrupted import interruptible
 from edgeclf_runtime.commands.options import channels
 
 __all__ = ["import_onnx"]

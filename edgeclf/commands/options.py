@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-__all__ = ["cache_option", "config_option", "distribute_option", "interruptible", "verbose_option"]
-
-_CLEAR = "\r\x1b[2K"  # erases the terminal's current line
+__all__ = ["cache_option", "config_option", "distribute_option", "verbose_option"]
 
 config_option = click.option(
     "--config",
@@ -31,22 +26,6 @@ cache_option = click.option(
 
 
 verbose_option = click.option("--verbose", is_flag=True, help="Print more details.")
-
-
-@contextmanager
-def interruptible(kept: Callable[[], str]) -> Iterator[None]:
-    """On Ctrl-C, print what is kept and how to continue, and exit with status 130.
-
-    Args:
-        kept: returns the text that follows "Interrupted".
-    """
-    try:
-        yield
-    except KeyboardInterrupt:
-        # Ctrl-C can leave a half-written progress bar on the line.
-        is_drawn_on = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-        click.echo(f"{_CLEAR if is_drawn_on else ''}Interrupted{kept()}", err=True)
-        raise click.exceptions.Exit(130) from None
 
 
 def distribute_option(what: str) -> Callable[[Any], Any]:

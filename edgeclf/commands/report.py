@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from edgeclf.commands.options import interruptible
+from edgeclf_runtime.commands.interrupted import interruptible
 
 __all__ = ["report"]
 

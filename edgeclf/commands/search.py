@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgeclf.commands.options import cache_option, config_option, interruptible
+from edgeclf.commands.options import cache_option, config_option
 from edgeclf.renamed import FLAG_VALUES, FLAGS
+from edgeclf_runtime.commands.interrupted import interruptible
 from edgeclf_runtime.commands.options import Command
 
 if TYPE_CHECKING:

@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
-from edgeclf.commands.options import cache_option, config_option, distribute_option, interruptible
+from edgeclf.commands.options import cache_option, config_option, distribute_option
 from edgeclf.commands.train_outcome import conclude, what_is_kept
 from edgeclf.model.backbones.registry import BACKBONES
 from edgeclf.renamed import FLAG_VALUES, FLAGS
+from edgeclf_runtime.commands.interrupted import interruptible
 from edgeclf_runtime.commands.options import SectionedCommand, region_option
 
 __all__ = ["train"]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Callable
 
 import click
 
+from edgeclf_runtime.commands.interrupted import interruptible
 from edgeclf_runtime.commands.options import (
     Opener,
     insecure_option,
@@ -76,7 +77,8 @@ def background(
         check_output(target)
     width, height = size or (0, 0)
     content = model.read_bytes() if model.is_file() else b""
-    with open_model(model) as classifier:
+    unchanged = f"; {target} was not changed. Start again with the same command."
+    with interruptible(lambda: unchanged), open_model(model) as classifier:
         check_familiarity(classifier)
         card = classifier.card.view
         view = View(region or card.region, int(rotate or card.rotate), flip or card.flip)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgeclf_runtime.commands.interrupted import interruptible
 from edgeclf_runtime.commands.options import Opener, model_options
 from edgeclf_runtime.system.plain_text import counted, plain, printable
 
@@ -47,22 +48,23 @@ def teach(open_model: Opener, base: Path, photos: Path, output: Path, keep: bool
     check_output(output)
     started = time.monotonic()
     keep = keep or keep_exact
-    photographs = list_photographs(photos, fewest=1 if keep else 2)
-    check_teachable(base)
-    with open_model(base, features=True) as classifier:
-        beginning = Base.of(classifier, keep=keep)
-        labels = photographs.labels
+    with interruptible(lambda: f"; {output} was not written. Start again with the same command."):
+        photographs = list_photographs(photos, fewest=1 if keep else 2)
+        check_teachable(base)
+        with open_model(base, features=True) as classifier:
+            beginning = Base.of(classifier, keep=keep)
+            labels = photographs.labels
+            if keep:
+                labels = more_labels(beginning, labels, exact=keep_exact)
+                photographs = photographs.with_labels(labels)
+            examples = _looked(classifier, photographs)
+        seen = time.monotonic()
         if keep:
-            labels = more_labels(beginning, labels, exact=keep_exact)
-            photographs = photographs.with_labels(labels)
-        examples = _looked(classifier, photographs)
-    seen = time.monotonic()
-    if keep:
-        taught = teach_more(beginning, examples, labels, output.stem, exact=keep_exact)
-    else:
-        taught = teach(beginning, examples, labels, output.stem)
-    fitted = time.monotonic()
-    size = write_taught(output, taught, beginning, examples)
+            taught = teach_more(beginning, examples, labels, output.stem, exact=keep_exact)
+        else:
+            taught = teach(beginning, examples, labels, output.stem)
+        fitted = time.monotonic()
+        size = write_taught(output, taught, beginning, examples)
     for line in (*_report(taught.judgement, examples, photos), *_kept(taught.kept)):
         click.echo(line)
     spent = f"in {time.monotonic() - started:.1f} s (images {seen - started:.1f} s, last layer {fitted - seen:.1f} s)"
