@@ -87,7 +87,9 @@ def check_models(
         if (answers := known.get(zone.model or model)) is not None:
             of_pins = [label for _, label in _outputs(zone.gpio)]
             for key, named in (("on", zone.on), ("after", zone.after), ("gpio", of_pins)):
-                _check_labels(named or (), answers, (UNKNOWN,), f"zone {zone.name}.{key}", "its model", reading)
+                _check_labels(
+                    named or (), answers, (UNKNOWN,), f"zone {zone.name}.{key}: its model has no label", reading
+                )
     sinks = content.get("sinks", {})
     if len(known) < len({zone.model or model for zone in zones}) or not isinstance(sinks, Mapping):
         return
@@ -102,15 +104,14 @@ def check_models(
         if key == "gpio":
             named = [label for _, label in _outputs(named)]
         if isinstance(named, list):
-            _check_labels(named, all_answers, others, f"sinks.{key}", "no zone's model", reading)
+            _check_labels(named, all_answers, others, f"sinks.{key}: no zone's model has a label", reading)
 
 
 def _check_labels(
-    named: Sequence[Any], answers: Sequence[str], others: Sequence[str], key: str, whose: str, reading: Reading
+    named: Sequence[Any], answers: Sequence[str], others: Sequence[str], mistake: str, reading: Reading
 ) -> None:
     for label in named:
         if label not in (*answers, *others):
             near = meant(label, answers, {}) if isinstance(label, str) else ""
             which = f", did you mean {near!r}?" if near else f"; labels: {', '.join(answers[:10])}"
-            has = "has" if whose.startswith("no ") else "has no"
-            reading.wrong.append(f"{key}: {whose} {has} {'a ' * whose.startswith('no ')}label {label!r}{which}")
+            reading.wrong.append(f"{mistake} {label!r}{which}")
