@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from edgeclf.errors import ComputeError
-from edgeclf.frameworks import keras, tensorflow
+from edgeclf.frameworks import keras
 from edgeclf.progress import Reporter
 
 __all__ = ["start_tensorflow", "tensorflow_errors"]
@@ -39,8 +39,15 @@ def tensorflow_errors(kept: Callable[[], str] = str) -> Iterator[None]:
     """
     try:
         yield
-    except (tensorflow().errors.OpError, MemoryError) as error:
+    except Exception as error:
+        if not isinstance(error, MemoryError) and not _is_tensorflows(error):
+            raise
         raise ComputeError(" ".join(filter(None, (_described(error), kept())))) from error
+
+
+def _is_tensorflows(error: Exception) -> bool:
+    """Return whether it is an ``OpError``, without importing TensorFlow for an error that came before it."""
+    return any(kind.__name__ == "OpError" and kind.__module__.startswith("tensorflow.") for kind in type(error).__mro__)
 
 
 def _described(error: BaseException) -> str:

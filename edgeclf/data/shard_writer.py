@@ -83,12 +83,15 @@ def _write(
     order = np.random.default_rng(0).permutation(len(data.files))
     written = _Written(skipped=list(skipped))
     with reporter.bar("Writing", len(order)) as bar:
+        # Loaded before the try: an except clause is evaluated during Ctrl-C, too, and would wait for a lock that an
+        # interrupted import still holds.
+        failures = tensorflow().errors.OpError
         for start in range(0, len(order), per_shard):
             name = f"pictures-{len(written.shards):05}.tfrecord"
             rows = order[start : start + per_shard]
             try:
                 written.shards.append(_shard(data, _readable(data, rows, written.skipped, bar), folder / name))
-            except tensorflow().errors.OpError as error:  # TensorFlow's own errors, also for a full disk
+            except failures as error:  # TensorFlow's own errors, also for a full disk
                 raise DataError(f"{out / name}: cannot be written ({_reason(error)}).") from None
     targets = [target for shard in written.shards for target in shard.targets]
     if not targets:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from edgeclf import Quiet, Run, make_config, resume, train
+from edgeclf.data import shard_writer
 from edgeclf.data.pixel_file import PixelFile
 from edgeclf.errors import ComputeError
 from edgeclf.framework_errors import tensorflow_errors
@@ -63,6 +64,39 @@ def test_an_error_of_tensorflow_is_one_line(call: Any, message: str) -> None:
     assert "{{" not in text
     assert text.endswith(" All is kept.")
     assert "\n" not in text
+
+
+def test_ctrl_c_and_an_early_error_import_nothing() -> None:
+    """An import that Ctrl-C interrupted may still hold a lock."""
+    code = """
+import sys
+from edgeclf.errors import DataError
+from edgeclf.framework_errors import tensorflow_errors
+for error in (KeyboardInterrupt, DataError("no such folder")):
+    try:
+        with tensorflow_errors():
+            raise error
+    except (KeyboardInterrupt, DataError):
+        print("tensorflow" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
+
+
+def test_ctrl_c_while_shards_are_written_imports_nothing(
+    digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def imported() -> Any:
+        assert sys.exc_info()[0] is None
+        return tensorflow()
+
+    def interrupted(*arguments: object) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shard_writer, "tensorflow", imported)
+    monkeypatch.setattr(shard_writer, "_shard", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        shard_writer.write_shards(digits, tmp_path / "shards", 25, Quiet())
 
 
 def test_running_out_of_host_memory_is_one_line() -> None:
