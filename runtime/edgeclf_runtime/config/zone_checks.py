@@ -14,7 +14,7 @@ from edgeclf_runtime.errors import EdgeclfError
 from edgeclf_runtime.prediction import NOTHING
 from edgeclf_runtime.renamed import meant
 from edgeclf_runtime.sinks.gpio import output_of
-from edgeclf_runtime.sinks.mqtt.options import topic_part
+from edgeclf_runtime.sinks.mqtt.topic_part import topic_part
 
 __all__ = ["Labels", "check_models", "check_names", "check_pins", "check_sources"]
 

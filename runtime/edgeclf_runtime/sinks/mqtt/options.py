@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 
 from edgeclf_runtime.errors import SinkError
 from edgeclf_runtime.sinks.key_pair import load_key_pair, tls_reason
+from edgeclf_runtime.sinks.mqtt.topic_part import topic_part
 from edgeclf_runtime.sinks.sink import NO_ZONE, ZoneName
 from edgeclf_runtime.system.packages import check_version
 
-__all__ = ["SERVICE_VARIABLE", "MqttOptions", "default_device", "paho", "topic_part"]
+__all__ = ["SERVICE_VARIABLE", "MqttOptions", "default_device", "paho"]
 
 SERVICE_VARIABLE = "EDGECLF_SERVICE"
 """Environment variable with the name of the service that runs this process."""
@@ -110,11 +111,6 @@ class MqttOptions:
             return context
         load_key_pair(context, self.cert, self.key, ("mqtt_cert", "mqtt_key"))
         return context
-
-
-def topic_part(name: str) -> str:
-    """Return a name of letters, digits, - and _ converted to ASCII, such as ``hxf6f`` for ``höf``."""
-    return "".join(sign if sign.isascii() else f"x{ord(sign):x}" for sign in name)
 
 
 def _is_address(text: str) -> bool:
