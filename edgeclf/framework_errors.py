@@ -39,7 +39,7 @@ def tensorflow_errors(kept: Callable[[], str] = str) -> Iterator[None]:
     """
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # not by TensorFlow's names: Ctrl-C while it is imported would import it again
         if not isinstance(error, MemoryError) and not _is_tensorflows(error):
             raise
         raise ComputeError(" ".join(filter(None, (_described(error), kept())))) from error

@@ -63,13 +63,19 @@ def found_images(folder: Path) -> list[Path]:
     return found
 
 
-def read_images(folder: Path, rule: Preprocessing, labels: Sequence[str], reporter: Reporter) -> ImportImages:
+def read_images(
+    folder: Path, found: Sequence[Path], rule: Preprocessing, labels: Sequence[str], reporter: Reporter
+) -> ImportImages:
     """Read up to 200 images for calibration and up to 300 others, chosen with a fixed seed.
 
+    Args:
+        folder, found: the folder and its ``found_images``.
+        rule: the model's preprocessing.
+        labels: the model's labels; folders with these names give the images' targets.
+
     Raises:
-        DataError: there are fewer than 20 images, or one cannot be read.
+        DataError: an image cannot be read.
     """
-    found = found_images(folder)
     try:
         order = np.random.default_rng(0).permutation(len(found))
         count = min(_CALIBRATION, len(found) // 2)

@@ -114,7 +114,7 @@ def import_onnx(
         ConversionError: the network cannot be quantized.
     """
     check_target(path)
-    found_images(images)
+    photographs = found_images(images)
     with work_folder(path, "import") as folder:
         converter = OnnxConverter(model, environment, folder)
         with reporter.bar("Reading the network", 0):
@@ -123,7 +123,7 @@ def import_onnx(
             outputs = counted(int(found["classes"]), "output")
             raise DataError(f"{model}: has {outputs}, but there are {counted(len(labels), 'label')}.")
         preprocessing = rule.preprocessing(*found["size"])
-        given = read_images(images, preprocessing, labels, reporter)
+        given = read_images(images, photographs, preprocessing, labels, reporter)
         with reporter.bar("Converting", 0):
             content, wanted, made_by = converter.convert(_normalized(given, preprocessing))
     start_tensorflow(reporter)

@@ -76,6 +76,7 @@ def _outputs(texts: object) -> list[tuple[str, str]]:
 def check_models(
     zones: Sequence[ZoneSettings], content: Mapping[str, Any], model: Path, labels: Labels, reading: Reading
 ) -> None:
+    """Note models that cannot be used, and labels that zones and sinks name but no model of theirs has."""
     known: dict[Path, tuple[str, ...]] = {}
     for path in dict.fromkeys(zone.model or model for zone in zones):
         try:

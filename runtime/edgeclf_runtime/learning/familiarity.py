@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from edgeclf_runtime.errors import ModelError
 from edgeclf_runtime.model.familiarity import NO_CLASS, Familiarity, in_steps
-from edgeclf_runtime.model.prototypes import Vectors, comparable, compressed, prototypes_of, unit_length
+from edgeclf_runtime.model.prototypes import Vectors, compressed, prototypes_of, unit_length
 
 __all__ = ["REJECT", "extend_familiarity", "fit_familiarity"]
 
@@ -92,9 +92,8 @@ def extend_familiarity(
 
 def _extended(known: Familiarity, features: Vectors, targets: Targets) -> Familiarity:
     """Add prototypes of these images, and the directions in which they differ from the known ones."""
-    unit = comparable(features, known.scale)
-    labels = np.unique(targets)
-    added = [_typical(features[targets == label], known.scale, _OF_A_CLASS) for label in labels]
+    long, labels = compressed(features, known.scale), np.unique(targets)
+    unit, added = unit_length(long), [_typical(long[targets == label], _OF_A_CLASS) for label in labels]
     basis = unit_length(known.directions.astype(np.float32))
     rest = np.asarray(unit - (unit @ basis.T) @ basis, np.float32)
     directions = in_steps(_directions(rest)[:_MORE_DIRECTIONS])
@@ -107,9 +106,8 @@ def _extended(known: Familiarity, features: Vectors, targets: Targets) -> Famili
     )
 
 
-def _typical(features: Vectors, scale: float, count: int) -> tuple[Vectors, tuple[float, ...]]:
-    """Return prototypes of a class's features, and the mean length of the vectors that each stands for."""
-    long = compressed(features, scale)
+def _typical(long: Vectors, count: int) -> tuple[Vectors, tuple[float, ...]]:
+    """Return prototypes of a class's ``compressed`` features, and the mean length of those that each stands for."""
     unit, lengths = unit_length(long), np.linalg.norm(long, axis=1).astype(np.float64)
     rows = prototypes_of(unit, count)
     nearest = (unit @ rows.T).argmax(axis=1)
@@ -138,11 +136,12 @@ def _left_out(
 def _fitted(train: Vectors, targets: Targets) -> Familiarity:
     """Fit prototypes and the subspace, without calibration."""
     scale, labels = max(float(np.abs(train).mean()), 1e-9), np.unique(targets)
-    unit = comparable(train, scale)
+    long = compressed(train, scale)
     count = max(1, min(_OF_A_CLASS, _PROTOTYPES // len(labels)))
-    found = [_typical(train[targets == label], scale, count) for label in labels]
+    found = [_typical(long[targets == label], count) for label in labels]
     classes = tuple(int(label) for label, (rows, _) in zip(labels, found) for _ in rows)
-    prototypes, directions = in_steps(np.concatenate([rows for rows, _ in found])), in_steps(_directions(unit))
+    prototypes = in_steps(np.concatenate([rows for rows, _ in found]))
+    directions = in_steps(_directions(unit_length(long)))
     lengths = tuple(length for _, lengths in found for length in lengths)
     blank = Familiarity(prototypes, classes, directions, (0, 0), (1, 1), (0,), (0.5,), scale)
     return replace(blank, lengths=lengths)

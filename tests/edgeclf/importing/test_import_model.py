@@ -11,7 +11,7 @@ import pytest
 
 from edgeclf import Quiet
 from edgeclf.errors import DataError
-from edgeclf.importing.images import ImportImages, read_images
+from edgeclf.importing.images import ImportImages, found_images, read_images
 from edgeclf.importing.import_model import InputRule, check_agreement, import_onnx, with_scores, write_int8
 from edgeclf_converters.frameworks import keras
 from edgeclf_converters.graph.float_network import float_network
@@ -29,7 +29,7 @@ def card(float_model: Path) -> ModelCard:
 
 
 def _images(folder: Path, card: ModelCard) -> ImportImages:
-    return read_images(folder, card.preprocessing, card.labels, Quiet())
+    return read_images(folder, found_images(folder), card.preprocessing, card.labels, Quiet())
 
 
 def test_the_int8_file_is_complete_and_compared(
@@ -54,7 +54,7 @@ def test_labels_are_those_of_folders_with_their_names(digits: Path, card: ModelC
     assert given.targets is not None
     assert [card.labels[target] for target in given.targets] == [file.parent.name for file in given.judged_files]
     assert not set(given.judged_files) & set(given.calibration_files)
-    assert read_images(digits, card.preprocessing, ["a", "b"], Quiet()).targets is None
+    assert read_images(digits, found_images(digits), card.preprocessing, ["a", "b"], Quiet()).targets is None
 
 
 def test_few_images_are_refused(tmp_path: Path, card: ModelCard) -> None:
