@@ -43,6 +43,13 @@ def shallow() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def shallow_module() -> Iterator[None]:
+    """Use ``shallow_networks`` in a module, whose tests must not request a training that others share."""
+    with shallow_networks():
+        yield
+
+
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Photographs of the digits 0, 1 and 2, twenty of each."""

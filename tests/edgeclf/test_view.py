@@ -20,18 +20,13 @@ from edgeclf.data.sources import read_source
 from edgeclf.errors import ConfigError, DataError, RunError
 from edgeclf_runtime import Classifier, read_image
 from edgeclf_runtime.pictures.view import View
-from tests.conftest import shallow_networks
 from tests.runtime.still_camera import StillCamera
+
+pytestmark = pytest.mark.usefixtures("shallow_module")
 
 REGION = (0.5, 0.25, 0.25, 0.5)
 HEAD: dict[str, object] = {"size": 64, "tune": "head", "group": "none", "test": 0.2}
 VIEW: dict[str, object] = {"region": REGION, "rotate": 90, "camera_flip": "horizontal"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def small_networks() -> Iterator[None]:
-    with shallow_networks():
-        yield
 
 
 @pytest.fixture(scope="module")

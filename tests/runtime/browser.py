@@ -140,9 +140,9 @@ class Browser:
     def press(self, selector: str) -> None:
         """Press the mouse on an element; again, as a user would, if the page moved it away at that moment."""
         found = json.dumps(selector)
-        seen = f"event => window.wasHit = Boolean(event.target.closest({found}))"
+        seen = f"event => {{ window.wasHit = Boolean(event.target.closest({found})); }}"
         for _ in range(10):
-            self.value(f"void addEventListener('mousedown', {seen}, {{ capture: true, once: true }})")
+            self.value(f"wasHit = false; addEventListener('mousedown', {seen}, {{ capture: true, once: true }})")
             self._mouse("mousePressed", selector)
             if self.value("window.wasHit"):
                 return

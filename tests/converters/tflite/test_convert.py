@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from edgeclf_converters import ConversionError, convert, convert_int8, export
-from edgeclf_converters.frameworks import keras, tensorflow
+from edgeclf_converters.frameworks import keras
+from edgeclf_converters.tflite import convert as conversion
 from edgeclf_converters.tflite.convert import MODES
 from edgeclf_converters.work_folder import work_folder
 from edgeclf_runtime import Classifier, ModelCard, Preprocessing
@@ -61,9 +62,16 @@ def test_the_bytes_are_those_of_a_conversion_of_the_whole_keras_model(
 ) -> None:
     images = _images(8) if mode == "int8" else []
     quick = convert(network, mode, images, RULE)
-    converter = tensorflow().lite.TFLiteConverter
-    from_functions = converter.from_concrete_functions
-    monkeypatch.setattr(converter, "from_concrete_functions", lambda functions, _: from_functions(functions, network))
+    made = conversion._converter
+
+    def saving(model: Any, shape: tuple[int, ...]) -> Any:
+        converter = made(model, shape)
+        assert not converter.experimental_lower_to_saved_model
+        converter.experimental_lower_to_saved_model, converter._trackable_obj = True, network
+        return converter
+
+    monkeypatch.setattr(conversion, "_converter", saving)
+    monkeypatch.setattr(conversion, "with_signature", bytes)
     assert convert(network, mode, images, RULE) == quick
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,8 @@ from edgeclf import Quiet, Run, export, make_config, train
 from edgeclf.commands.data import data as command
 from edgeclf.data.sources import read_source
 from edgeclf.errors import DataError
-from tests.conftest import shallow_networks
+
+pytestmark = pytest.mark.usefixtures("shallow_module")
 
 HEAD: dict[str, object] = {"size": 64, "tune": "head", "flip": False, "test": 0.15}
 
@@ -30,12 +30,6 @@ def manifest(folder: Path, more: str = "") -> Path:
     path = folder / "photos.csv"
     path.write_text("\n".join([f"file,label{more}", *lines]) + "\n", "utf-8")
     return path
-
-
-@pytest.fixture(scope="module", autouse=True)
-def small_networks() -> Iterator[None]:
-    with shallow_networks():
-        yield
 
 
 @pytest.fixture(scope="module")
